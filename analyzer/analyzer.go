@@ -1,0 +1,36 @@
+// Package analyzer answers questions about a node's packet filter. Analyze
+// builds every analysis of a snapshot, once; the packages below it hold them.
+package analyzer
+
+import (
+	"github.com/svcpath/svcpath/analyzer/audit"
+	"github.com/svcpath/svcpath/analyzer/chaingraph"
+	"github.com/svcpath/svcpath/analyzer/inventory"
+	"github.com/svcpath/svcpath/analyzer/snapshot"
+	"github.com/svcpath/svcpath/analyzer/source"
+)
+
+// An Analysis is all that the tool knows of a snapshot.
+type Analysis struct {
+	Snapshot  *snapshot.Snapshot
+	Graphs    []*chaingraph.Graph // one a table, in the snapshot's order
+	Inventory *inventory.Inventory
+	Coverage  Coverage
+	// Findings are what review checks found.
+	Findings []audit.Finding
+	// Diagnostics are the remarks of all stages, in the order of the input.
+	Diagnostics []source.Diagnostic
+}
+
+// Coverage says what the snapshot lacks for certain answers.
+type Coverage struct {
+	Complete bool
+	Missing  []Missing
+}
+
+// A Missing is something that was not captured.
+type Missing struct {
+	What    string // "table filter, IPv4"
+	Affects string // the answers that rest on it
+	Command string // what to run on the node for it
+}

@@ -1,0 +1,113 @@
+// Package snapshot holds one node at one moment: everything that was captured
+// from it, parsed, from however many files.
+package snapshot
+
+import (
+	"net/netip"
+
+	"github.com/svcpath/svcpath/analyzer/netfilter"
+	"github.com/svcpath/svcpath/analyzer/source"
+)
+
+// A Snapshot is what is known of a node. Whatever was not captured is absent,
+// never guessed; Origin says where a fact comes from that could come from more
+// than one place.
+type Snapshot struct {
+	// Sources are the texts that were recognised, in the order of the input.
+	Sources []*Source
+	// Tables are the tables of all families and back ends, in the order of
+	// the input. The same family and name stand twice only for two back ends.
+	Tables []*netfilter.Table
+
+	// Addresses are the node's own addresses; nil when unknown.
+	Addresses     []Address
+	AddressesFrom Origin
+	// PodCIDRs are the ranges that --pod-cidr names.
+	PodCIDRs []netip.Prefix
+
+	Diagnostics []source.Diagnostic
+}
+
+// A Source is one captured text of one format. A file can hold several.
+type Source struct {
+	Pos    source.Position
+	Format Format
+	Family netfilter.Family
+	// Backend is what the text's own header tells, UnknownBackend without one.
+	Backend netfilter.Backend
+	// FamilyInferred says that no header names the family.
+	FamilyInferred bool
+	Tables         []string // names, in the order of the text
+	Chains, Rules  int
+	// SkippedLines counts the lines that were not understood.
+	SkippedLines int
+	// Unbuilt says that the format was recognised but is not read yet.
+	Unbuilt bool
+}
+
+// A Format is a kind of captured text, named after the command that prints it.
+type Format string
+
+// The formats that are recognised. Those that are not read yet are reported
+// by name.
+const (
+	IPTablesSave Format = "iptables-save" // also "iptables -S" and pasted fragments of either
+	IPTablesList Format = "iptables-list" // iptables -L
+	NFTList      Format = "nft-list"
+	NFTJSON      Format = "nft-json"
+	IPVSADMSave  Format = "ipvsadm-save"
+	IPVSADMList  Format = "ipvsadm-list"
+	ProcIPVS     Format = "proc-net-ip_vs"
+	IPSetSave    Format = "ipset-save"
+	IPSetList    Format = "ipset-list"
+	IPAddr       Format = "ip-addr"
+	IPAddrJSON   Format = "ip-addr-json"
+	IPRoute      Format = "ip-route"
+	IPRouteJSON  Format = "ip-route-json"
+	Conntrack    Format = "conntrack"
+	Manifests    Format = "manifests"
+)
+
+// An Address is an address of one of the node's interfaces.
+type Address struct {
+	Interface string
+	Prefix    netip.Prefix // the address with its network's length, host bits kept
+}
+
+// An Origin says where a fact was taken from.
+type Origin string
+
+// The origins of the node's addresses.
+const (
+	FromIPAddr   Origin = "ip-addr"
+	FromFlag     Origin = "flag"
+	FromInferred Origin = "inferred"
+	FromNowhere  Origin = "unknown"
+)
+
+// Table finds a table by family and name; the first of several back ends.
+func (s *Snapshot) Table(family netfilter.Family, name string) *netfilter.Table {
+	for _, t := range s.Tables {
+		if t.Family == family && t.Name == name {
+			return t
+		}
+	}
+	return nil
+}
+
+// IsLocal reports whether the address is one of the node's. ok is false when
+// the node's addresses are not known. Loopback is local on every node.
+func (s *Snapshot) IsLocal(a netip.Addr) (local, ok bool) {
+	if a.IsLoopback() {
+		return true, true
+	}
+	if s.Addresses == nil {
+		return false, false
+	}
+	for _, own := range s.Addresses {
+		if own.Prefix.Addr() == a {
+			return true, true
+		}
+	}
+	return false, true
+}

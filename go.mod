@@ -1,0 +1,3 @@
+module github.com/svcpath/svcpath
+
+go 1.26

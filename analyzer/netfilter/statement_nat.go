@@ -28,9 +28,9 @@ func (r NATRange) String() string {
 		if brackets {
 			b.WriteByte('[')
 		}
-		b.WriteString(r.First.String())
+		b.WriteString(addrString(r.First))
 		if r.Last != r.First {
-			b.WriteString("-" + r.Last.String())
+			b.WriteString("-" + addrString(r.Last))
 		}
 		if brackets {
 			b.WriteByte(']')

@@ -135,7 +135,16 @@ func (t *Redirect) String() string {
 	return s + t.Flags.String()
 }
 
+// NetMap translates the destination, or the source after routing, to the
+// address with the same host bits in another network.
+type NetMap struct {
+	Net Network
+}
+
+func (t *NetMap) String() string { return "-j NETMAP --to " + t.Net.String() }
+
 func (*DNAT) isStatement()       {}
 func (*SNAT) isStatement()       {}
 func (*Masquerade) isStatement() {}
 func (*Redirect) isStatement()   {}
+func (*NetMap) isStatement()     {}

@@ -24,7 +24,7 @@ func TestMain(m *testing.M) {
 
 // TestScripts runs the command line as users do, one file a subject.
 func TestScripts(t *testing.T) {
-	schema, err := jsonschema.NewCompiler().Compile(root + "/docs/schema/analysis.json")
+	schema, err := jsonschema.NewCompiler().Compile("../../docs/schema/analysis.json")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -54,7 +54,7 @@ func sourceFormat(s *snapshot.Source) string {
 func sourceFamily(s *snapshot.Source) string {
 	switch {
 	case s.Family == netfilter.AnyFamily:
-		return "-"
+		return ""
 	case s.FamilyInferred:
 		return s.Family.String() + " (inferred)"
 	}

@@ -54,6 +54,10 @@ func (p *textPrinter) proof(s *inventory.Service, e *inventory.Entry) {
 	}
 }
 
+// maxRule is how much of a rule is quoted. Real ones are far shorter; the first
+// rules of a path are quoted for every entry.
+const maxRule = 2000
+
 // evidence writes rules of the dump with their places, lined up. They are
 // never wrapped, so that they can be copied.
 func (p *textPrinter) evidence(indent string, rules []*netfilter.Rule) {
@@ -63,7 +67,7 @@ func (p *textPrinter) evidence(indent string, rules []*netfilter.Rule) {
 		width = max(width, len(places[i]))
 	}
 	for i, r := range rules {
-		p.println(indent, places[i], strings.Repeat(" ", width-len(places[i])+2), Escape(r.Text()))
+		p.println(indent, places[i], strings.Repeat(" ", width-len(places[i])+2), clip(Escape(r.Text()), maxRule))
 	}
 }
 

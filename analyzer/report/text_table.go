@@ -217,7 +217,7 @@ func (p *textPrinter) externalEntries(inv *inventory.Inventory) {
 				name, proto = "", ""
 			}
 			last = s
-			t.row(name, proto, entryName(e), p.verdict(e.Verdict), clientAddress(e.Masquerade), pathText(e.Path))
+			t.row(name, proto, entryName(e), p.verdict(e.Verdict), clientAddress(e), pathText(e.Path))
 		}
 	}
 	if len(t.rows) == 0 {
@@ -268,9 +268,13 @@ func entryAddress(e *inventory.Entry) string {
 	return strings.Join(at, ", ")
 }
 
-// clientAddress says what the endpoint sees of the client's address.
-func clientAddress(m inventory.Masquerading) string {
-	switch m {
+// clientAddress says what the endpoint sees of the client's address; nothing
+// where no endpoint is known to see anything.
+func clientAddress(e *inventory.Entry) string {
+	if len(e.Endpoints) == 0 {
+		return ""
+	}
+	switch e.Masquerade {
 	case inventory.MasqueradeAlways:
 		return "masqueraded"
 	case inventory.MasqueradeNever:

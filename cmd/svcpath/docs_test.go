@@ -1,0 +1,79 @@
+package main_test
+
+import (
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// TestDependenciesAreExplained compares the modules whose packages are imported
+// with the table of docs/dependencies.md.
+func TestDependenciesAreExplained(t *testing.T) {
+	imported := map[string]bool{}
+	required := requiredModules(t)
+	for _, p := range listPackages(t) {
+		for _, path := range slices.Concat(p.Imports, p.TestImports, p.XTestImports) {
+			for _, m := range required {
+				if path == m || strings.HasPrefix(path, m+"/") {
+					imported[m] = true
+				}
+			}
+		}
+	}
+	var explained []string
+	for _, row := range regexp.MustCompile("(?m)^\\| `([^`]+)` \\|").FindAllStringSubmatch(readFile(t, "docs/dependencies.md"), -1) {
+		explained = append(explained, row[1])
+	}
+	slices.Sort(explained)
+	if diff := cmp.Diff(slices.Sorted(maps.Keys(imported)), explained); diff != "" {
+		t.Errorf("docs/dependencies.md (-imported +explained):\n%s", diff)
+	}
+}
+
+// requiredModules are the modules that go.mod names.
+func requiredModules(t *testing.T) []string {
+	t.Helper()
+	var modules []string
+	for _, m := range regexp.MustCompile(`(?m)^(?:require)?\s+(\S+) v\S+`).FindAllStringSubmatch(readFile(t, "go.mod"), -1) {
+		modules = append(modules, m[1])
+	}
+	if len(modules) == 0 {
+		t.Fatal("go.mod names no module")
+	}
+	return modules
+}
+
+// TestLinksLeadSomewhere follows every relative link of the documentation.
+func TestLinksLeadSomewhere(t *testing.T) {
+	link := regexp.MustCompile(`\]\(([^)#\s]+)[^)]*\)`)
+	eachFile(t, func(path string, content []byte) {
+		if !strings.HasSuffix(path, ".md") || strings.Contains(path, "/testdata/") {
+			return
+		}
+		for _, m := range link.FindAllStringSubmatch(string(content), -1) {
+			if strings.Contains(m[1], "://") {
+				continue
+			}
+			target := filepath.Join(root, filepath.Dir(path), m[1])
+			if _, err := os.Stat(target); err != nil {
+				t.Errorf("%s links to %s: %v", path, m[1], err)
+			}
+		}
+	})
+}
+
+// readFile reads a file of the repository, named from its top.
+func readFile(t *testing.T, name string) string {
+	t.Helper()
+	content, err := os.ReadFile(filepath.Join(root, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(content)
+}

@@ -68,6 +68,25 @@ func TestLinksLeadSomewhere(t *testing.T) {
 	})
 }
 
+// TestVerdictsAreExplained compares the verdicts that the code knows with those
+// that the documentation explains.
+func TestVerdictsAreExplained(t *testing.T) {
+	verdicts := regexp.MustCompile(`\bVerdict += "([^"]+)"`).FindAllStringSubmatch(readFile(t, "analyzer/inventory/inventory.go"), -1)
+	if len(verdicts) == 0 {
+		t.Fatal("analyzer/inventory/inventory.go declares no verdicts")
+	}
+	readme, page := readFile(t, "README.md"), readFile(t, "docs/verdicts.md")
+	headings := strings.Join(regexp.MustCompile("(?m)^## .*").FindAllString(page, -1), "\n")
+	for _, v := range verdicts {
+		if !strings.Contains(readme, "| `"+v[1]+"` |") {
+			t.Errorf("README.md has no row for the verdict %s", v[1])
+		}
+		if !strings.Contains(headings, "`"+v[1]+"`") {
+			t.Errorf("docs/verdicts.md has no heading for the verdict %s", v[1])
+		}
+	}
+}
+
 // readFile reads a file of the repository, named from its top.
 func readFile(t *testing.T, name string) string {
 	t.Helper()

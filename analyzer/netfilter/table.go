@@ -54,7 +54,7 @@ func (t *Table) AddChain(name string, pos source.Position) (chain *Chain, added 
 	if e.chain != nil {
 		return e.chain, false
 	}
-	e.chain = &Chain{Table: t, Name: name, Pos: pos}
+	e.chain = &Chain{Table: t, Name: name, Pos: pos, index: int32(len(t.chains))}
 	t.chains = append(t.chains, e.chain)
 	for _, jump := range []*Jump{e.jump, e.goTo} {
 		if jump != nil {
@@ -135,8 +135,13 @@ type Chain struct {
 	Implied  bool
 	Counters *Counters // of the policy; nil when the dump has none
 
+	index int32
 	rules []Rule
 }
+
+// Index is the chain's place among its table's Chains, from 0, so that
+// analyses can keep what they know of chains in slices.
+func (c *Chain) Index() int { return int(c.index) }
 
 // AddRule appends a rule. Pointers to the chain's rules that were handed out
 // before are no longer good: build first, then read.

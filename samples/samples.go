@@ -1,0 +1,52 @@
+// Package samples holds recordings of real nodes that are shipped inside the
+// binary: each a directory of dumps, the cluster objects behind them, and a
+// README.md that says what there is to see.
+package samples
+
+import (
+	"embed"
+	"fmt"
+	"io/fs"
+	"strings"
+)
+
+//go:embed myth2-loadbalancer service-zoo
+var files embed.FS
+
+// A Sample is a recording of one node.
+type Sample struct {
+	Name    string // its directory; what stands after "sample:" on the command line
+	Title   string // a few words
+	Summary string // one or two sentences
+}
+
+var all = []Sample{
+	{
+		Name:  "myth2-loadbalancer",
+		Title: "a LoadBalancer service that has no load balancer yet",
+		Summary: "One LoadBalancer service without a load-balancer address, node port 32000. " +
+			"Shows how the node port joins the chain of the cluster IP without ever taking its address.",
+	},
+	{
+		Name:  "service-zoo",
+		Title: "one of every kind of Service",
+		Summary: "72 services: every type, traffic policy, affinity, source range, protocol and family " +
+			"that makes kube-proxy write different rules.",
+	},
+}
+
+// List is all samples, by name. The caller may change the slice.
+func List() []Sample { return append([]Sample(nil), all...) }
+
+// Open gives the files of a sample. The error for an unknown name lists the
+// names that there are.
+func Open(name string) (fs.FS, error) {
+	names := make([]string, len(all))
+	for i, s := range all {
+		if s.Name == name {
+			return fs.Sub(files, name)
+		}
+		names[i] = s.Name
+	}
+	return nil, fmt.Errorf("no sample is named %q: there are %s", name, strings.Join(names, ", "))
+}

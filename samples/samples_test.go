@@ -1,0 +1,61 @@
+package samples_test
+
+import (
+	"io/fs"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/svcpath/svcpath/samples"
+)
+
+func TestEverySampleIsWhole(t *testing.T) {
+	last := ""
+	for _, s := range samples.List() {
+		if s.Name <= last {
+			t.Errorf("%s stands after %s: the list is not sorted by name", s.Name, last)
+		}
+		last = s.Name
+		if s.Title == "" || s.Summary == "" {
+			t.Errorf("%s has no title or no summary", s.Name)
+		}
+		files, err := samples.Open(s.Name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range []string{
+			"README.md", "iptables-save.txt", "ip6tables-save.txt", "ip-addr.txt", "ip-route.txt",
+			"manifests.yaml", "node.yaml", "kube-proxy-config.yaml",
+		} {
+			if text, err := fs.ReadFile(files, name); err != nil || len(text) == 0 {
+				t.Errorf("%s: %s: %d bytes, %v", s.Name, name, len(text), err)
+			}
+		}
+	}
+}
+
+// A directory that is neither embedded nor listed would be shipped to nobody.
+func TestEveryDirectoryIsListed(t *testing.T) {
+	dirs, err := os.ReadDir(".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range dirs {
+		if !d.IsDir() || d.Name() == "testdata" {
+			continue
+		}
+		if _, err := samples.Open(d.Name()); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestOpenNamesTheSamples(t *testing.T) {
+	const want = `no sample is named "zoo": there are myth2-loadbalancer, service-zoo`
+	if _, err := samples.Open("zoo"); err == nil || err.Error() != want {
+		t.Errorf("got %v\nwant %s", err, want)
+	}
+	if _, err := samples.Open("../testdata"); err == nil || !strings.Contains(err.Error(), "no sample") {
+		t.Errorf("a path is no name: %v", err)
+	}
+}

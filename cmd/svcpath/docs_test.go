@@ -87,6 +87,33 @@ func TestVerdictsAreExplained(t *testing.T) {
 	}
 }
 
+// TestQuotedRulesAreFromTheSamples finds each rule that stands as an example in
+// docs/verdicts.md in a sample, its comment left out.
+func TestQuotedRulesAreFromTheSamples(t *testing.T) {
+	comment := regexp.MustCompile(` -m comment --comment ("[^"]*"|\S+)`)
+	recorded := map[string]bool{}
+	for _, sample := range []string{"myth2-loadbalancer", "service-zoo"} {
+		for line := range strings.Lines(readFile(t, "samples/"+sample+"/iptables-save.txt")) {
+			if _, rule, ok := strings.Cut(line, "-A "); ok {
+				recorded["-A "+comment.ReplaceAllString(rule, "")] = true
+			}
+		}
+	}
+	quoted := 0
+	for line := range strings.Lines(readFile(t, "docs/verdicts.md")) {
+		if !strings.HasPrefix(line, "-A ") {
+			continue
+		}
+		quoted++
+		if !recorded[line] {
+			t.Errorf("docs/verdicts.md quotes a rule that no sample has: %s", line)
+		}
+	}
+	if quoted == 0 {
+		t.Error("docs/verdicts.md quotes no rule")
+	}
+}
+
 // readFile reads a file of the repository, named from its top.
 func readFile(t *testing.T, name string) string {
 	t.Helper()

@@ -7,8 +7,8 @@ import (
 
 type docService struct {
 	// The names are left out where nothing in the input names the service;
-	// a named service always has a portName, be it "".
-	Namespace             docText          `json:"namespace,omitempty" yaml:"namespace,omitempty"`
+	// a named service always has all three, "" among them.
+	Namespace             *docText         `json:"namespace,omitempty" yaml:"namespace,omitempty"`
 	Name                  docText          `json:"name,omitempty" yaml:"name,omitempty"`
 	PortName              *docText         `json:"portName,omitempty" yaml:"portName,omitempty"`
 	Protocol              string           `json:"protocol" yaml:"protocol"`
@@ -69,7 +69,7 @@ type docStep struct {
 
 func newDocService(s *inventory.Service) docService {
 	d := docService{
-		Namespace: newDocText(s.Namespace), Name: newDocText(s.Name),
+		Name:     newDocText(s.Name),
 		Protocol: netfilter.ProtocolName(s.Protocol), Port: s.Port, Family: s.Family.String(),
 		Types:                 s.Types.Names(),
 		ExternalTrafficPolicy: s.ExternalPolicy, InternalTrafficPolicy: s.InternalPolicy,
@@ -79,8 +79,8 @@ func newDocService(s *inventory.Service) docService {
 		Entries:   []docEntry{},
 	}
 	if s.Name != "" {
-		portName := newDocText(s.PortName)
-		d.PortName = &portName
+		namespace, portName := newDocText(s.Namespace), newDocText(s.PortName)
+		d.Namespace, d.PortName = &namespace, &portName
 	}
 	if s.Affinity != nil {
 		d.SessionAffinity = &docAffinity{Type: "ClientIP", TimeoutSeconds: s.Affinity.TimeoutSeconds}

@@ -103,6 +103,8 @@ func headline(inv *inventory.Inventory) string {
 	switch {
 	case len(inv.Services) == 0 && inv.Mode == kubeproxy.NoMode:
 		return "no sign of kube-proxy in this input"
+	case len(inv.Services) == 0 && inv.Mode != kubeproxy.IPTables:
+		return modeName(inv.Mode) + ", which is recognised and not read: nothing is known of its services"
 	case total == 0:
 		return s + ": no external entries"
 	}
@@ -112,7 +114,7 @@ func headline(inv *inventory.Inventory) string {
 			parts = append(parts, fmt.Sprintf("%d %s", n, did(v, n)))
 		}
 	}
-	parts[0] = strings.Replace(parts[0], " ", fmt.Sprintf(" of %s ", count(total, "external entry")), 1)
+	parts[0] = strings.Replace(parts[0], " ", fmt.Sprintf(" of %d external entries ", total), 1)
 	return s + ": " + strings.Join(parts, ", ")
 }
 

@@ -14,6 +14,9 @@ import (
 // input writes what the answers rest on, and what they lack.
 func (p *textPrinter) input(a *analyzer.Analysis) {
 	p.heading("Input")
+	if len(a.Snapshot.Sources) == 0 {
+		p.println("  nothing that is recognised")
+	}
 	t := p.newTable("FILE", "FORMAT", "FAMILY", "TABLES", "HOLDS")
 	for _, s := range a.Snapshot.Sources {
 		t.row(Escape(s.Pos.Path()), sourceFormat(s), sourceFamily(s), Escape(strings.Join(s.Tables, " ")), sourceHolds(s))
@@ -124,6 +127,6 @@ func (p *textPrinter) diagnostics(diagnostics []source.Diagnostic) {
 		case source.Warning:
 			color = yellow
 		}
-		p.println("  ", p.paint(color, d.Severity.String()), "  ", Escape(d.String()))
+		p.println("  ", p.paint(color, fmt.Sprintf("%-7s", d.Severity)), "  ", Escape(d.String()))
 	}
 }

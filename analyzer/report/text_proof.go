@@ -37,7 +37,7 @@ func (p *textPrinter) proofs(inv *inventory.Inventory) {
 // plain words what follows.
 func (p *textPrinter) proof(s *inventory.Service, e *inventory.Entry) {
 	p.println()
-	p.println("  ", p.bold(fmt.Sprintf("%s/%s  %s", serviceName(s), netfilter.ProtocolName(s.Protocol), entryName(e))),
+	p.println("  ", p.bold(fmt.Sprintf("%s, %s, %s", serviceName(s), entryName(e), netfilter.ProtocolName(s.Protocol))),
 		": ", p.verdict(e.Verdict))
 	p.evidence("    ", e.Path)
 	if path := pathText(e.Path); path != "" {
@@ -72,8 +72,15 @@ func (p *textPrinter) evidence(indent string, rules []*netfilter.Rule) {
 
 // pathText names the chains that a path goes through and what it ends in:
 // "KUBE-SERVICES → KUBE-NODEPORTS → …". Where it goes on in another table or
-// begins anew, the table is named.
+// begins anew, the table is named. That it begins in nat, in a base chain, goes
+// without saying.
 func pathText(path []*netfilter.Rule) string {
+	if len(path) > 1 {
+		first, second := path[0].Chain(), path[1].Chain()
+		if first.Table.Name == "nat" && first.Base != nil && second.Table == first.Table {
+			path = path[1:]
+		}
+	}
 	var b strings.Builder
 	for i, r := range path {
 		if i > 0 && path[i-1].Chain() == r.Chain() {

@@ -40,6 +40,9 @@ func (t *textTable) cells(cells []string) table.Row {
 // write writes the table. Where the terminal's width is known, the last column
 // is wrapped to what the others leave of it, as long as that is of use.
 func (t *textTable) write() {
+	if len(t.rows) == 0 {
+		return
+	}
 	const indent, gap, useful = 2, 2, 30
 	w := table.NewWriter()
 	style := table.Style{
@@ -200,20 +203,19 @@ func orDash(s string) string {
 
 // externalEntries writes the table of entries that are dialled from outside.
 func (p *textPrinter) externalEntries(inv *inventory.Inventory) {
-	t := p.newTable("SERVICE", "ENTRY", "VERDICT", "CLIENT ADDRESS", "PATH")
-	last := ""
+	t := p.newTable("SERVICE", "PROTO", "ENTRY", "VERDICT", "CLIENT ADDRESS", "PATH")
+	var last *inventory.Service
 	for _, s := range inv.Services {
 		for _, e := range s.Entries {
 			if !isExternal(e) {
 				continue
 			}
-			name := serviceName(s) + "/" + netfilter.ProtocolName(s.Protocol)
-			shown := name
-			if name == last {
-				shown = ""
+			name, proto := serviceName(s), netfilter.ProtocolName(s.Protocol)
+			if last == s || last != nil && sameServicePort(last, s) {
+				name, proto = "", ""
 			}
-			last = name
-			t.row(shown, entryName(e), p.verdict(e.Verdict), clientAddress(e.Masquerade), orDash(pathText(e.Path)))
+			last = s
+			t.row(name, proto, entryName(e), p.verdict(e.Verdict), clientAddress(e.Masquerade), orDash(pathText(e.Path)))
 		}
 	}
 	if len(t.rows) == 0 {

@@ -1,0 +1,109 @@
+package report
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/svcpath/svcpath/analyzer/netfilter"
+)
+
+// conditions is a short form of a rule's matches: "-d 10.96.0.10/32 udp dport
+// 53", "chance 33.3 %"; "" when every packet matches. Comments are left out,
+// and what only counts.
+func conditions(r *netfilter.Rule) string {
+	var words []string
+	protocol, length := "", 0
+	for _, m := range r.Matches() {
+		word := ""
+		switch m := m.(type) {
+		case *netfilter.Comment, *netfilter.NFAcct:
+		case *netfilter.Addr, *netfilter.Interface:
+			word = m.String()
+		case *netfilter.Protocol:
+			word = strings.TrimPrefix(m.String(), "-p ")
+			protocol = word
+		case *netfilter.Transport:
+			// "-p udp -m udp --dport 53" names the protocol twice.
+			word = short(m.String())
+			if rest, ok := strings.CutPrefix(word, protocol); ok {
+				word = strings.TrimPrefix(rest, " ")
+			}
+		case *netfilter.Mark:
+			word = markTest(m)
+		case *netfilter.Statistic:
+			word = short(m.String())
+			if !m.Nth {
+				word = "chance " + percent(m)
+			}
+		case *netfilter.Recent:
+			word, _, _ = strings.Cut(short(m.String()), " name ")
+		default:
+			word = short(m.String())
+		}
+		if word == "" {
+			continue
+		}
+		words = append(words, word)
+		if length += len(word); length > maxLabel*len("\U0010ffff") {
+			break // more than a label shows
+		}
+	}
+	return strings.Join(words, " ")
+}
+
+// short takes from a match or statement what only iptables needs:
+// "-m conntrack --ctstate NEW" is "conntrack ctstate NEW".
+func short(option string) string {
+	if cut := maxLabel * len("\U0010ffff"); len(option) > 2*cut {
+		option = option[:2*cut] // more than a label shows, even when half of it goes
+	}
+	option = strings.TrimPrefix(strings.TrimPrefix(option, "-m "), "-j ")
+	return strings.ReplaceAll(option, " --", " ")
+}
+
+func markTest(m *netfilter.Mark) string {
+	word := "mark "
+	if m.Not {
+		word = "! mark "
+	}
+	word += "0x" + strconv.FormatUint(uint64(m.Value), 16)
+	if m.Mask != m.Value && m.Mask != 0xffffffff {
+		word += "/0x" + strconv.FormatUint(uint64(m.Mask), 16)
+	}
+	return word
+}
+
+// percent is a chance in three digits, "33.3 %"; it says 0 or 100 only when it
+// is just that.
+func percent(m *netfilter.Statistic) string {
+	p, exact := m.Chance().Float64()
+	p *= 100
+	s := strconv.FormatFloat(p, 'g', 3, 64)
+	if s == "100" && !(exact && p == 100) {
+		s = ">99.9"
+	}
+	return s + " %"
+}
+
+// ending is what a rule does that does not jump, as a node shows it: "DNAT
+// 10.0.0.1:80", "DROP". ok is false for a rule that only counts.
+func ending(r *netfilter.Rule) (label string, class graphClass, ok bool) {
+	switch s := r.Target().(type) {
+	case nil, *netfilter.Jump:
+		return "", "", false
+	case netfilter.Verdict:
+		return s.Name(), classEnding, true
+	case *netfilter.DNAT:
+		return strings.ReplaceAll(short(s.String()), "to-destination ", ""), classEnding, true
+	case *netfilter.SNAT:
+		return strings.ReplaceAll(short(s.String()), "to-source ", ""), classEnding, true
+	case *netfilter.Masquerade, *netfilter.Redirect:
+		return short(s.String()), classEnding, true
+	case *netfilter.Reject:
+		return strings.Replace(short(s.String()), "reject-with", "with", 1), classEnding, true
+	case *netfilter.SetMark:
+		return short(s.String()), classMark, true
+	default:
+		return short(s.String()), classOther, true
+	}
+}

@@ -46,14 +46,11 @@ func (p *textPrinter) proof(s *inventory.Service, e *inventory.Entry) {
 	if ends := p.ends(e.Endpoints); ends != "" {
 		p.paragraph("    ", "ends at: "+ends)
 	}
-	if isExternal(e) {
-		p.println("    client address: ", clientAddress(e.Masquerade))
-	}
 	if e.Explanation != "" {
 		p.paragraph("    ", Escape(e.Explanation))
 	}
 	if e.InCluster != "" {
-		p.paragraph("    ", "In the cluster: "+Escape(e.InCluster))
+		p.paragraph("    ", Escape(e.InCluster))
 	}
 }
 
@@ -129,22 +126,22 @@ func (p *textPrinter) ends(endpoints []inventory.Endpoint) string {
 		}
 		part := e.Addr.String()
 		if len(endpoints) > 1 && e.Probability != nil {
-			part += " (" + percent(e.Probability) + ")"
+			part += " (" + share(e.Probability) + ")"
 		}
 		parts = append(parts, part)
 	}
 	return strings.Join(parts, ", ")
 }
 
-// percent is a share to a tenth of a percent: "50%", "33.3%". What only rounds
-// to nothing or to everything says so.
-func percent(share *big.Rat) string {
-	f, _ := new(big.Rat).Mul(share, big.NewRat(100, 1)).Float64()
+// share is a share of connections to a tenth of a percent: "50%", "33.3%". What
+// only rounds to nothing or to everything says so.
+func share(p *big.Rat) string {
+	f, _ := new(big.Rat).Mul(p, big.NewRat(100, 1)).Float64()
 	s := strings.TrimSuffix(strconv.FormatFloat(f, 'f', 1, 64), ".0")
 	switch {
-	case s == "0" && share.Sign() > 0:
+	case s == "0" && p.Sign() > 0:
 		return "<0.1%"
-	case s == "100" && share.Cmp(big.NewRat(1, 1)) < 0:
+	case s == "100" && p.Cmp(big.NewRat(1, 1)) < 0:
 		return ">99.9%"
 	}
 	return s + "%"

@@ -164,10 +164,10 @@ func scopeShares(endpoints []inventory.Endpoint) string {
 	if low == nil {
 		return fmt.Sprintf("%d", len(endpoints))
 	}
-	if percent(low) == percent(high) {
-		return fmt.Sprintf("%d × %s", len(endpoints), percent(low))
+	if share(low) == share(high) {
+		return fmt.Sprintf("%d × %s", len(endpoints), share(low))
 	}
-	return fmt.Sprintf("%d × %s to %s", len(endpoints), percent(low), percent(high))
+	return fmt.Sprintf("%d × %s to %s", len(endpoints), share(low), share(high))
 }
 
 func policies(s *inventory.Service) string {

@@ -8,7 +8,7 @@ import (
 )
 
 // conditions is a short form of a rule's matches: "-d 10.96.0.10/32 udp dport
-// 53", "chance 33.3 %"; "" when every packet matches. Comments are left out,
+// 53", "chance 33.3%"; "" when every packet matches. Comments are left out,
 // and what only counts.
 func conditions(r *netfilter.Rule) string {
 	var words []string
@@ -25,15 +25,16 @@ func conditions(r *netfilter.Rule) string {
 		case *netfilter.Transport:
 			// "-p udp -m udp --dport 53" names the protocol twice.
 			word = short(m.String())
-			if rest, ok := strings.CutPrefix(word, protocol); ok {
-				word = strings.TrimPrefix(rest, " ")
+			if word == protocol {
+				word = ""
 			}
+			word = strings.TrimPrefix(word, protocol+" ")
 		case *netfilter.Mark:
 			word = markTest(m)
 		case *netfilter.Statistic:
 			word = short(m.String())
 			if !m.Nth {
-				word = "chance " + percent(m)
+				word = "chance " + percent(m.Chance())
 			}
 		case *netfilter.Recent:
 			word, _, _ = strings.Cut(short(m.String()), " name ")
@@ -73,18 +74,6 @@ func markTest(m *netfilter.Mark) string {
 	return word
 }
 
-// percent is a chance in three digits, "33.3 %"; it says 0 or 100 only when it
-// is just that.
-func percent(m *netfilter.Statistic) string {
-	p, exact := m.Chance().Float64()
-	p *= 100
-	s := strconv.FormatFloat(p, 'g', 3, 64)
-	if s == "100" && !(exact && p == 100) {
-		s = ">99.9"
-	}
-	return s + " %"
-}
-
 // ending is what a rule does that does not jump, as a node shows it: "DNAT
 // 10.0.0.1:80", "DROP". ok is false for a rule that only counts.
 func ending(r *netfilter.Rule) (label string, class graphClass, ok bool) {
@@ -97,12 +86,17 @@ func ending(r *netfilter.Rule) (label string, class graphClass, ok bool) {
 		return strings.ReplaceAll(short(s.String()), "to-destination ", ""), classEnding, true
 	case *netfilter.SNAT:
 		return strings.ReplaceAll(short(s.String()), "to-source ", ""), classEnding, true
-	case *netfilter.Masquerade, *netfilter.Redirect:
+	case *netfilter.Masquerade, *netfilter.Redirect, *netfilter.TProxy, *netfilter.NFQueue:
 		return short(s.String()), classEnding, true
 	case *netfilter.Reject:
 		return strings.Replace(short(s.String()), "reject-with", "with", 1), classEnding, true
 	case *netfilter.SetMark:
 		return short(s.String()), classMark, true
+	case *netfilter.OpaqueTarget:
+		if s.Text == "" {
+			return "target cut off", classOther, true
+		}
+		return short(s.Text), classOther, true
 	default:
 		return short(s.String()), classOther, true
 	}

@@ -56,8 +56,12 @@ func dotQuote(lines ...string) string {
 // Mermaid takes labels for Markdown and HTML with entities, icons and formulas
 // of its own, so nothing stands for itself but what is known to be plain; the
 // rest is written as entities by number ("#35;", mermaid.js.org/syntax/
-// flowchart.html, "Entity codes to escape characters").
+// flowchart.html, "Entity codes to escape characters"). It takes no label
+// without any text.
 func mermaidQuote(lines ...string) string {
+	if len(lines) == 1 && lines[0] == "" {
+		return `"#32;"`
+	}
 	var b strings.Builder
 	b.WriteByte('"')
 	for i, line := range lines {

@@ -16,6 +16,9 @@ const maxLabel = 120
 // have no width) as \u{1b}, bytes that are no UTF-8 as U+FFFD, what is too
 // long cut off.
 func visible(s string) string {
+	if len(s) <= maxLabel && isPlain(s) {
+		return s
+	}
 	var b strings.Builder
 	n := 0
 	for _, r := range s {

@@ -410,3 +410,17 @@ func TestGraphWriterErrorsComeBack(t *testing.T) {
 		}
 	}
 }
+
+func BenchmarkGraph(b *testing.B) {
+	a := manyServices(50_000, "")
+	for _, format := range []string{"dot", "mermaid", "graph.json"} {
+		b.Run(format, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := graphFormats[format](io.Discard, a, report.GraphOptions{}); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

@@ -130,16 +130,16 @@ func (p *textPrinter) ends(endpoints []inventory.Endpoint) string {
 		}
 		part := e.Addr.String()
 		if len(endpoints) > 1 && e.Probability != nil {
-			part += " (" + share(e.Probability) + ")"
+			part += " (" + percent(e.Probability) + ")"
 		}
 		parts = append(parts, part)
 	}
 	return strings.Join(parts, ", ")
 }
 
-// share is a share of connections to a tenth of a percent: "50%", "33.3%". What
+// percent is a share of connections to a tenth of a percent: "50%", "33.3%". What
 // only rounds to nothing or to everything says so.
-func share(p *big.Rat) string {
+func percent(p *big.Rat) string {
 	f, _ := new(big.Rat).Mul(p, big.NewRat(100, 1)).Float64()
 	s := strings.TrimSuffix(strconv.FormatFloat(f, 'f', 1, 64), ".0")
 	switch {

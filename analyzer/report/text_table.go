@@ -169,10 +169,10 @@ func scopeShares(endpoints []inventory.Endpoint) string {
 	if low == nil {
 		return fmt.Sprintf("%d", len(endpoints))
 	}
-	if share(low) == share(high) {
-		return fmt.Sprintf("%d × %s", len(endpoints), share(low))
+	if percent(low) == percent(high) {
+		return fmt.Sprintf("%d × %s", len(endpoints), percent(low))
 	}
-	return fmt.Sprintf("%d × %s to %s", len(endpoints), share(low), share(high))
+	return fmt.Sprintf("%d × %s to %s", len(endpoints), percent(low), percent(high))
 }
 
 func policies(s *inventory.Service) string {

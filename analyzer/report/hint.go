@@ -5,11 +5,15 @@ import (
 
 	"github.com/svcpath/svcpath/analyzer"
 	"github.com/svcpath/svcpath/analyzer/inventory"
+	"github.com/svcpath/svcpath/analyzer/kubeproxy"
 )
 
 // hint proposes what to run next: the capture that is missing most, else the
 // graph of the service that deserves a look first. "" when there is neither.
 func hint(a *analyzer.Analysis, inputs []string) string {
+	if len(a.Inventory.Services) == 0 && a.Inventory.Mode != kubeproxy.IPTables && a.Inventory.Mode != kubeproxy.NoMode {
+		return "" // more of what is not read would not help
+	}
 	for _, m := range a.Coverage.Missing {
 		if m.Command != "" {
 			return "on the node run " + Escape(m.Command) + ", and analyse what it prints together with this input"
@@ -26,24 +30,30 @@ func hint(a *analyzer.Analysis, inputs []string) string {
 	return strings.Join(append(words, "--service", shellWord(name), "-o", "mermaid"), " ")
 }
 
-// serviceToShow is the first named service with an external entry, one that is
-// not fine if there is one.
+// serviceToShow is the named service to look at first: one with a broken entry,
+// else one with an entry that ends elsewhere, else one with an entry that is
+// not simply fine, else one with an external entry.
 func serviceToShow(services []*inventory.Service) string {
-	first := ""
+	best, bestRank := "", 0
 	for _, s := range services {
 		for _, e := range s.Entries {
-			if !isExternal(e) || s.Name == "" {
-				continue
+			rank := 0
+			switch {
+			case e.Verdict == inventory.Broken:
+				rank = 4
+			case e.Verdict == inventory.DifferentBackends:
+				rank = 3
+			case !isFine(e):
+				rank = 2
+			case isExternal(e):
+				rank = 1
 			}
-			if !isFine(e) {
-				return s.NamespacedName()
-			}
-			if first == "" {
-				first = s.NamespacedName()
+			if s.Name != "" && rank > bestRank {
+				best, bestRank = s.NamespacedName(), rank
 			}
 		}
 	}
-	return first
+	return best
 }
 
 // shellWord writes a word so that a POSIX shell reads it back, and a terminal

@@ -92,16 +92,7 @@ func (p *textPrinter) paragraph(indent, s string) {
 
 // headline is the answer in one line.
 func headline(a *analyzer.Analysis) string {
-	inv, entries := a.Inventory, 0
-	for _, s := range inv.Services {
-		entries += len(s.Entries)
-	}
-	s := fmt.Sprintf("%s, %s, %s", modeName(inv.Mode), count(len(inv.Services), "service port"), count(entries, "entry"))
-	external := countVerdicts(inv, isExternal)
-	total := 0
-	for _, n := range external {
-		total += n
-	}
+	inv := a.Inventory
 	switch {
 	case inv.Mode == kubeproxy.NoMode && slices.ContainsFunc(a.Snapshot.Sources, func(s *snapshot.Source) bool { return s.Unbuilt }):
 		return "no sign of kube-proxy in what could be read; some of the input is recognised and not read"
@@ -109,17 +100,44 @@ func headline(a *analyzer.Analysis) string {
 		return "no sign of kube-proxy in this input"
 	case len(inv.Services) == 0 && inv.Mode != kubeproxy.IPTables:
 		return modeName(inv.Mode) + ", which is recognised and not read: nothing is known of its services"
-	case total == 0:
-		return s + ": no external entries"
 	}
+	external := countVerdicts(inv, isExternal)
+	clusterIPs := countVerdicts(inv, func(e *inventory.Entry) bool { return !isExternal(e) })
+	externals, all := total(external), total(clusterIPs)
+	line := fmt.Sprintf("%s, %s, %s: ", modeName(inv.Mode), count(len(inv.Services), "service port"), count(externals+all, "entry"))
+	if externals == 0 {
+		line += "no external entries"
+	} else {
+		line += whatTheyDo(external, fmt.Sprintf("of %d external entries", externals))
+	}
+	delete(clusterIPs, inventory.IsClusterIP)
+	if len(clusterIPs) > 0 {
+		line += "; " + whatTheyDo(clusterIPs, fmt.Sprintf("of %d cluster IPs", all))
+	}
+	return line
+}
+
+func total(byVerdict map[inventory.Verdict]int) int {
+	n := 0
+	for _, one := range byVerdict {
+		n += one
+	}
+	return n
+}
+
+// whatTheyDo is "3 of 4 external entries join …, 1 is broken".
+func whatTheyDo(byVerdict map[inventory.Verdict]int, of string) string {
 	var parts []string
 	for _, v := range verdicts {
-		if n := external[v]; n > 0 {
+		n := byVerdict[v]
+		switch {
+		case n > 0 && len(parts) == 0:
+			parts = append(parts, fmt.Sprintf("%d %s %s", n, of, did(v, n)))
+		case n > 0:
 			parts = append(parts, fmt.Sprintf("%d %s", n, did(v, n)))
 		}
 	}
-	parts[0] = strings.Replace(parts[0], " ", fmt.Sprintf(" of %d external entries ", total), 1)
-	return s + ": " + strings.Join(parts, ", ")
+	return strings.Join(parts, ", ")
 }
 
 // verdicts are all verdicts in the order in which text counts them.

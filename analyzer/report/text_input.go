@@ -24,7 +24,7 @@ func (p *textPrinter) input(a *analyzer.Analysis) {
 		t.row(Escape(s.Pos.Path()), sourceFormat(s), sourceFamily(s), Escape(strings.Join(s.Tables, " ")), sourceHolds(s))
 	}
 	t.write()
-	p.println("  node addresses: ", nodeAddressText(a.Snapshot))
+	p.println("  node addresses: ", p.nodeAddresses(a.Snapshot))
 	for _, c := range a.Snapshot.PodCIDRs {
 		p.println("  pod range: ", c.String())
 	}
@@ -76,13 +76,20 @@ func sourceHolds(s *snapshot.Source) string {
 	return strings.Join(parts, ", ")
 }
 
-// nodeAddressText leaves out link-local addresses, which every node has.
-func nodeAddressText(s *snapshot.Snapshot) string {
+// fewAddresses is how many of the node's addresses are named. In IPVS mode it
+// has those of all services.
+const fewAddresses = 8
+
+// nodeAddresses leaves out link-local addresses, which every node has.
+func (p *textPrinter) nodeAddresses(s *snapshot.Snapshot) string {
 	var addrs []string
 	for _, a := range nodeAddresses(s) {
 		if !a.IsLinkLocalUnicast() {
 			addrs = append(addrs, Escape(a.String()))
 		}
+	}
+	if more := len(addrs) - fewAddresses; more > 0 && p.Detail != Verbose {
+		addrs = append(addrs[:fewAddresses], fmt.Sprintf("and %d more", more))
 	}
 	switch from := addressesFrom(s); from {
 	case snapshot.FromNowhere:

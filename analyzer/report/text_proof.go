@@ -13,10 +13,7 @@ import (
 // proofs writes the evidence of the entries that are not simply fine; of all
 // external ones when they are few; of every entry when everything is wanted.
 func (p *textPrinter) proofs(inv *inventory.Inventory) {
-	external := 0
-	for _, n := range countVerdicts(inv, isExternal) {
-		external += n
-	}
+	external := total(countVerdicts(inv, isExternal))
 	titled := p.Detail == Quiet
 	for _, s := range inv.Services {
 		for _, e := range s.Entries {

@@ -46,16 +46,17 @@ func (p *textPrinter) proof(s *inventory.Service, e *inventory.Entry) {
 	if ends := p.ends(e.Endpoints); ends != "" {
 		p.paragraph("    ", "ends at: "+ends)
 	}
-	if isExternal(e) {
-		p.println("    client address: ", clientAddress(e.Masquerade))
-	}
 	if e.Explanation != "" {
 		p.paragraph("    ", Escape(e.Explanation))
 	}
 	if e.InCluster != "" {
-		p.paragraph("    ", "In the cluster: "+Escape(e.InCluster))
+		p.paragraph("    ", Escape(e.InCluster))
 	}
 }
+
+// maxRule is how much of a rule is quoted. Real ones are far shorter; the first
+// rules of a path are quoted for every entry.
+const maxRule = 2000
 
 // evidence writes rules of the dump with their places, lined up. They are
 // never wrapped, so that they can be copied.
@@ -66,7 +67,7 @@ func (p *textPrinter) evidence(indent string, rules []*netfilter.Rule) {
 		width = max(width, len(places[i]))
 	}
 	for i, r := range rules {
-		p.println(indent, places[i], strings.Repeat(" ", width-len(places[i])+2), Escape(r.Text()))
+		p.println(indent, places[i], strings.Repeat(" ", width-len(places[i])+2), clip(Escape(r.Text()), maxRule))
 	}
 }
 
@@ -136,15 +137,15 @@ func (p *textPrinter) ends(endpoints []inventory.Endpoint) string {
 	return strings.Join(parts, ", ")
 }
 
-// percent is a share to a tenth of a percent: "50%", "33.3%". What only rounds
-// to nothing or to everything says so.
-func percent(share *big.Rat) string {
-	f, _ := new(big.Rat).Mul(share, big.NewRat(100, 1)).Float64()
+// percent is a share of connections to a tenth of a percent: "50%", "33.3%". What
+// only rounds to nothing or to everything says so.
+func percent(p *big.Rat) string {
+	f, _ := new(big.Rat).Mul(p, big.NewRat(100, 1)).Float64()
 	s := strings.TrimSuffix(strconv.FormatFloat(f, 'f', 1, 64), ".0")
 	switch {
-	case s == "0" && share.Sign() > 0:
+	case s == "0" && p.Sign() > 0:
 		return "<0.1%"
-	case s == "100" && share.Cmp(big.NewRat(1, 1)) < 0:
+	case s == "100" && p.Cmp(big.NewRat(1, 1)) < 0:
 		return ">99.9%"
 	}
 	return s + "%"

@@ -69,27 +69,24 @@ func hinted(address, node, zones, nodes string) string {
 }
 
 func TestSharesAreWhatTheKernelDeals(t *testing.T) {
-	// 715827883/2^31 is what iptables-save prints as 0.33333333349.
-	third := big.NewRat(715827883, 1<<31)
-	rest := new(big.Rat).Sub(big.NewRat(1, 1), third)
-	half := new(big.Rat).Mul(rest, big.NewRat(1, 2))
 	for _, tt := range []struct {
 		n    int
-		want []*big.Rat
+		want string
 	}{
-		{0, nil},
-		{1, []*big.Rat{big.NewRat(1, 1)}},
-		{2, []*big.Rat{big.NewRat(1, 2), big.NewRat(1, 2)}},
-		{3, []*big.Rat{third, half, half}},
+		{0, "[]"},
+		{1, "[1]"},
+		{2, "[1/2^1 1/2^1]"},
+		// 715827883/2^31 is what iptables-save prints as 0.33333333349.
+		{3, "[715827883/2^31 1431655765/2^32 1431655765/2^32]"},
 	} {
-		if diff := cmp.Diff(ratTexts(tt.want), ratTexts(shares(tt.n))); diff != "" {
-			t.Errorf("shares(%d) (-want +got):\n%s", tt.n, diff)
+		if got := fmt.Sprint(shares(tt.n)); got != tt.want {
+			t.Errorf("shares(%d) = %s, want %s", tt.n, got, tt.want)
 		}
 	}
 	for n := 1; n < 40; n++ {
 		sum := new(big.Rat)
 		for _, s := range shares(n) {
-			sum.Add(sum, s)
+			sum.Add(sum, new(big.Rat).SetFrac(s.num, new(big.Int).Lsh(big.NewInt(1), s.exp)))
 		}
 		if sum.Cmp(big.NewRat(1, 1)) != 0 {
 			t.Fatalf("the shares of %d endpoints sum to %s", n, sum)
@@ -97,12 +94,18 @@ func TestSharesAreWhatTheKernelDeals(t *testing.T) {
 	}
 }
 
-func ratTexts(rats []*big.Rat) []string {
-	texts := []string{}
-	for _, r := range rats {
-		texts = append(texts, r.RatString())
+func TestLongSharesKeepTheirIdentity(t *testing.T) {
+	all := shares(500)
+	fraction := new(big.Rat).SetFrac(all[400].num, new(big.Int).Lsh(big.NewInt(1), all[400].exp))
+	if s, ok := shareOf(fraction); !ok || s.String() != all[400].String() {
+		t.Errorf("%s became %s", all[400], s)
 	}
-	return texts
+	if all[400].String() == all[401].String() {
+		t.Errorf("two shares print alike: %s", all[400])
+	}
+	if _, ok := shareOf(big.NewRat(1, 3)); ok {
+		t.Error("1/3 is a multiple of a power of one half")
+	}
 }
 
 func TestDerivedEndpoints(t *testing.T) {
@@ -258,7 +261,7 @@ endpoints: [{addresses: [10.0.0.9]}]
 	lb := func(address string) entryView {
 		return entryView{
 			Kind: "LoadBalancerIP", Addresses: []string{address}, Port: 80, Verdict: "filtered",
-			Masquerade: "always", Endpoints: []string{"10.0.0.10:8080 1/2", "10.0.0.9:8080 1/2"},
+			Masquerade: "always", Endpoints: []string{"10.0.0.10:8080 1/2^1", "10.0.0.9:8080 1/2^1"},
 		}
 	}
 	refused := func(address string, port uint16, kind string) entryView {
@@ -268,11 +271,11 @@ endpoints: [{addresses: [10.0.0.9]}]
 		Service: "team/lb:http tcp 80 IPv4", Types: "ClusterIP LoadBalancer",
 		ExternalPolicy: "Cluster", InternalPolicy: "Cluster", AffinitySeconds: 60,
 		SourceRanges: []string{"192.0.2.0/25", "198.51.100.0/24"},
-		Endpoints:    []string{"cluster 10.0.0.10:8080 1/2", "cluster 10.0.0.9:8080 1/2"},
+		Endpoints:    []string{"cluster 10.0.0.10:8080 1/2^1", "cluster 10.0.0.9:8080 1/2^1"},
 		Entries: []entryView{
 			{
 				Kind: "ClusterIP", Addresses: []string{"10.96.0.1/32"}, Port: 80, Verdict: "clusterip",
-				Masquerade: "conditional", Endpoints: []string{"10.0.0.10:8080 1/2", "10.0.0.9:8080 1/2"},
+				Masquerade: "conditional", Endpoints: []string{"10.0.0.10:8080 1/2^1", "10.0.0.9:8080 1/2^1"},
 			},
 			lb("203.0.113.1/32"),
 		},

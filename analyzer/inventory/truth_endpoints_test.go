@@ -2,9 +2,6 @@ package inventory_test
 
 import (
 	"cmp"
-	"fmt"
-	"math"
-	"math/big"
 	"net/netip"
 	"slices"
 )
@@ -156,27 +153,4 @@ func filter(all []backend, keep func(backend) bool) []backend {
 		}
 	}
 	return kept
-}
-
-// shares are the parts of new connections that n endpoints get, in kube-proxy's order:
-// the i-th (from 0) of those that come so far gets 1/(n-i). kube-proxy prints
-// that with "%0.10f" (computeProbability), iptables rounds it to a multiple of 2^-31
-// (libxt_statistic.c, lround), and the kernel draws 31 random bits
-// (xt_statistic.c). The last one gets the rest.
-func shares(n int) []*big.Rat {
-	all := make([]*big.Rat, n)
-	rest := big.NewRat(1, 1)
-	for i := range all {
-		chance := big.NewRat(1, 1)
-		if left := n - i; left > 1 {
-			var printed float64
-			if _, err := fmt.Sscan(fmt.Sprintf("%0.10f", 1/float64(left)), &printed); err != nil {
-				panic(err)
-			}
-			chance = big.NewRat(int64(math.Round(printed*(1<<31))), 1<<31)
-		}
-		all[i] = new(big.Rat).Mul(rest, chance)
-		rest.Sub(rest, all[i])
-	}
-	return all
 }

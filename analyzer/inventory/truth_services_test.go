@@ -222,7 +222,7 @@ func addType(types, one string) string {
 func endpointViews(scope string, list []backend) []string {
 	var views []string
 	for i, share := range shares(len(list)) {
-		views = append(views, fmt.Sprintf("%s%s %s", scope, list[i].addr, share.RatString()))
+		views = append(views, fmt.Sprintf("%s%s %s", scope, list[i].addr, share))
 	}
 	slices.Sort(views)
 	return views

@@ -20,7 +20,7 @@ type serviceView struct {
 	AffinitySeconds                uint32
 	SourceRanges                   []string
 	HealthCheckNodePort            uint16
-	Endpoints                      []string // "cluster 10.244.1.2:80 1/2"
+	Endpoints                      []string // "cluster 10.244.1.2:80 1/2^1"
 	Entries                        []entryView
 }
 
@@ -31,7 +31,7 @@ type entryView struct {
 	Port              uint16
 	Verdict           string
 	Masquerade        string
-	Endpoints         []string // "10.244.1.2:80 1/2"
+	Endpoints         []string // "10.244.1.2:80 1/2^1"
 }
 
 // openKind is the kind of an entry that is either a load balancer's address or
@@ -106,6 +106,9 @@ func viewsOf(inv *inventory.Inventory) []serviceView {
 func endpointText(e inventory.Endpoint) string {
 	if e.Probability == nil {
 		return e.Addr.String() + " ?"
+	}
+	if s, ok := shareOf(e.Probability); ok {
+		return e.Addr.String() + " " + s.String()
 	}
 	return e.Addr.String() + " " + e.Probability.RatString()
 }

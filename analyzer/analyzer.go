@@ -3,6 +3,8 @@
 package analyzer
 
 import (
+	"slices"
+
 	"github.com/svcpath/svcpath/analyzer/audit"
 	"github.com/svcpath/svcpath/analyzer/chaingraph"
 	"github.com/svcpath/svcpath/analyzer/inventory"
@@ -33,4 +35,21 @@ type Missing struct {
 	What    string // "table filter, IPv4"
 	Affects string // the answers that rest on it
 	Command string // what to run on the node for it
+}
+
+// Analyze builds every analysis of a snapshot. The snapshot must not change
+// afterwards; the analysis keeps parts of it.
+func Analyze(s *snapshot.Snapshot) *Analysis {
+	a := &Analysis{Snapshot: s, Findings: []audit.Finding{}}
+	for _, t := range s.Tables {
+		a.Graphs = append(a.Graphs, chaingraph.Build(t))
+	}
+	a.Inventory = inventory.Build(s)
+	a.Coverage = coverageOf(s, a.Inventory.Mode)
+	a.Diagnostics = slices.Concat(s.Diagnostics, a.Inventory.Diagnostics)
+	for _, g := range a.Graphs {
+		a.Diagnostics = append(a.Diagnostics, g.Diagnostics()...)
+	}
+	slices.SortStableFunc(a.Diagnostics, func(x, y source.Diagnostic) int { return x.Pos.Compare(y.Pos) })
+	return a
 }

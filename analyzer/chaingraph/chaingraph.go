@@ -1,11 +1,198 @@
 // Package chaingraph tells how the chains of a table hang together: which
 // rules lead where, what can be reached from which hook, and what leads
-// nowhere.
+// nowhere. It looks at jumps alone: whether a packet exists that all matches
+// on the way hold for is another question. It states facts and judges none of
+// them; healthy tables hold chains that nothing leads to.
 package chaingraph
 
-import "github.com/svcpath/svcpath/analyzer/netfilter"
+import (
+	"iter"
 
-// A Graph is the chains of one table and the jumps between them.
+	"github.com/svcpath/svcpath/analyzer/netfilter"
+)
+
+// A Graph is the chains of one table and the jumps between them. Build makes
+// it; it is never changed afterwards, so any number of goroutines may read it.
+//
+// A table can have hundreds of thousands of chains in paths as long: what is
+// known of chains stands in slices, by Chain.Index, and nothing here recurses.
 type Graph struct {
 	Table *netfilter.Table
+
+	jumps []edge  // in the table's order
+	first []int32 // jumps of chain i are jumps[first[i]:first[i+1]]
+
+	callers     []int32 // numbers of jumps that lead to a chain, by chain
+	firstCaller []int32 // those of chain i are callers[firstCaller[i]:firstCaller[i+1]]
+	dangling    int     // how many jumps lead to no chain
+
+	hooks    []uint8 // bit h is set: the chain can be reached from netfilter.Hook h
+	distance []int32 // jumps from the nearest base chain; unreached when none leads there
+	via      []int32 // the last of these jumps
+	loops    []Loop
+}
+
+// edge is a jump as the graph keeps it.
+type edge struct {
+	rule *netfilter.Rule
+	to   int32 // nowhere when dangling
+}
+
+const nowhere = -1
+
+// A Jump is a rule that leads to another chain.
+type Jump struct {
+	Rule *netfilter.Rule
+	From *netfilter.Chain // the rule's own chain
+	To   *netfilter.Chain // nil when the jump dangles: the table declares no such chain
+	Name string           // of the chain it leads to, as the rule has it
+	Goto bool
+}
+
+// Build makes the graph of a table that is read to its end.
+func Build(t *netfilter.Table) *Graph {
+	chains := t.Chains()
+	g := &Graph{
+		Table:       t,
+		first:       make([]int32, len(chains)+1),
+		firstCaller: make([]int32, len(chains)+1),
+	}
+	g.jumps = make([]edge, 0, countJumps(t))
+	for i, c := range chains {
+		for r := range c.Rules() {
+			j, ok := r.Jump()
+			if !ok {
+				continue
+			}
+			to := int32(nowhere)
+			if j.Chain != nil {
+				to = int32(j.Chain.Index())
+				g.firstCaller[to+1]++
+			} else {
+				g.dangling++
+			}
+			g.jumps = append(g.jumps, edge{r, to})
+		}
+		g.first[i+1] = int32(len(g.jumps))
+	}
+	g.indexCallers()
+	components := g.components()
+	g.spreadHooks(components)
+	g.findPaths()
+	g.findLoops(components)
+	return g
+}
+
+func countJumps(t *netfilter.Table) int {
+	n := 0
+	for r := range t.Rules() {
+		if _, ok := r.Jump(); ok {
+			n++
+		}
+	}
+	return n
+}
+
+// indexCallers sorts the jumps by where they lead; firstCaller[i+1] counts
+// those to chain i when it begins.
+func (g *Graph) indexCallers() {
+	for i := range g.firstCaller[1:] {
+		g.firstCaller[i+1] += g.firstCaller[i]
+	}
+	g.callers = make([]int32, len(g.jumps)-g.dangling)
+	next := append([]int32(nil), g.firstCaller...)
+	for n, e := range g.jumps {
+		if e.to != nowhere {
+			g.callers[next[e.to]] = int32(n)
+			next[e.to]++
+		}
+	}
+}
+
+// index is the chain's number in the slices; ok is false for a chain of
+// another table.
+func (g *Graph) index(c *netfilter.Chain) (i int32, ok bool) {
+	if c == nil || c.Table != g.Table {
+		return 0, false
+	}
+	return int32(c.Index()), true
+}
+
+func (g *Graph) chain(i int32) *netfilter.Chain { return g.Table.Chains()[i] }
+
+// out are the jumps of a chain.
+func (g *Graph) out(i int32) []edge { return g.jumps[g.first[i]:g.first[i+1]] }
+
+// in are the numbers of the jumps that lead to a chain.
+func (g *Graph) in(i int32) []int32 { return g.callers[g.firstCaller[i]:g.firstCaller[i+1]] }
+
+// from is the chain that a jump stands in.
+func (e edge) from() int32 { return int32(e.rule.Chain().Index()) }
+
+// jump is the edge as callers see it.
+func (g *Graph) jump(e edge) Jump {
+	target, _ := e.rule.Jump()
+	return Jump{Rule: e.rule, From: e.rule.Chain(), To: target.Chain, Name: target.Name, Goto: target.Goto}
+}
+
+// NumJumps counts the jumps, the dangling ones included.
+func (g *Graph) NumJumps() int { return len(g.jumps) }
+
+// Jumps are all jumps and gotos, chain by chain in the dump's order.
+func (g *Graph) Jumps() iter.Seq[Jump] {
+	return func(yield func(Jump) bool) {
+		for _, e := range g.jumps {
+			if !yield(g.jump(e)) {
+				return
+			}
+		}
+	}
+}
+
+// Dangling are the jumps that lead to a chain which the table does not declare.
+func (g *Graph) Dangling() iter.Seq[Jump] {
+	return func(yield func(Jump) bool) {
+		left := g.dangling
+		for n := 0; left > 0; n++ {
+			if e := g.jumps[n]; e.to == nowhere {
+				left--
+				if !yield(g.jump(e)) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// Callers are the rules that jump or go to the chain, in the dump's order.
+func (g *Graph) Callers(c *netfilter.Chain) iter.Seq[*netfilter.Rule] {
+	return func(yield func(*netfilter.Rule) bool) {
+		i, ok := g.index(c)
+		if !ok {
+			return
+		}
+		for _, n := range g.in(i) {
+			if !yield(g.jumps[n].rule) {
+				return
+			}
+		}
+	}
+}
+
+// Orphans are the regular chains that no rule jumps to.
+func (g *Graph) Orphans() iter.Seq[*netfilter.Chain] {
+	return g.chainsThat(func(i int32, c *netfilter.Chain) bool {
+		return c.Base == nil && len(g.in(i)) == 0
+	})
+}
+
+// chainsThat are the chains that the test holds for, in the dump's order.
+func (g *Graph) chainsThat(test func(int32, *netfilter.Chain) bool) iter.Seq[*netfilter.Chain] {
+	return func(yield func(*netfilter.Chain) bool) {
+		for i, c := range g.Table.Chains() {
+			if test(int32(i), c) && !yield(c) {
+				return
+			}
+		}
+	}
 }

@@ -1,6 +1,9 @@
 package netfilter
 
-import "strings"
+import (
+	"net/netip"
+	"strings"
+)
 
 // Quote writes a word as iptables-save does: bare if nothing in it needs
 // quotes, else in double quotes with a backslash before quote, backslash and
@@ -32,4 +35,22 @@ func not(negated bool) string {
 		return "! "
 	}
 	return ""
+}
+
+// addrString writes an address as inet_ntop does, and so iptables. It differs
+// from netip in one case: behind six zero groups it puts an IPv4 address.
+func addrString(a netip.Addr) string {
+	if !a.Is6() || a.Is4In6() {
+		return a.String()
+	}
+	b := a.As16()
+	for _, x := range b[:12] {
+		if x != 0 {
+			return a.String()
+		}
+	}
+	if b[12] == 0 && b[13] == 0 {
+		return a.String() // a longer row of zeros, "::1"
+	}
+	return "::" + netip.AddrFrom4([4]byte(b[12:])).String()
 }

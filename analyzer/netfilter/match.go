@@ -12,12 +12,13 @@ type Match interface {
 	String() string
 }
 
-// Opaque is a condition that was read but is not modelled. It keeps its text,
-// so that the rule prints back unchanged and an analysis can say what it did
-// not understand.
+// Opaque is a condition that was read but is not modelled: its module is not
+// known, or looks at what no capture tells (the payload, the clock, the CPU),
+// or its options could not be read. It keeps its text, so that the rule prints
+// back unchanged and an analysis can say what it did not understand.
 type Opaque struct {
-	Module string // "bpf"; "" where the text names none
-	Text   string // "-m bpf --bytecode …"
+	Module string // "bpf"; "" for a test of no module ("-s some.host")
+	Text   string // "-m bpf --bytecode …", negation included
 }
 
 // Comment is a remark; it is true for every packet.

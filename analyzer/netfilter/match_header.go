@@ -46,9 +46,9 @@ func (n Network) Contains(a netip.Addr) bool {
 // String is "10.0.0.0/8", or "10.0.0.1/255.0.255.255" for a mask with holes.
 func (n Network) String() string {
 	if n.Mask.IsValid() {
-		return n.Prefix.Addr().String() + "/" + n.Mask.String()
+		return addrString(n.Prefix.Addr()) + "/" + addrString(n.Mask)
 	}
-	return n.Prefix.String()
+	return addrString(n.Prefix.Addr()) + "/" + strconv.Itoa(n.Prefix.Bits())
 }
 
 // Addr matches the packet's source or destination address ("-s", "-d").

@@ -185,7 +185,7 @@ func (m *Recent) String() string {
 	if m.TTL {
 		b.WriteString(" --rttl")
 	}
-	b.WriteString(" --name " + Quote(m.Name))
+	b.WriteString(" --name " + m.Name) // bare, whatever is in it (libxt_recent.c, recent_save)
 	if m.Mask != "" {
 		b.WriteString(" --mask " + m.Mask)
 	}

@@ -40,10 +40,18 @@ type PortTest struct {
 type Transport struct {
 	Protocol         uint8 // TCP, UDP, SCTP, DCCP or UDPLite
 	SrcPort, DstPort PortTest
-	Flags            *TCPFlags // nil when not tested
-	// Rest holds further tests that are not modelled ("--tcp-option 8",
-	// "--chunk-types …"), as text; with one the match can be unknown.
+	Option           *TCPOption // nil when not tested
+	Flags            *TCPFlags  // nil when not tested
+	// Rest holds the tests that are not modelled, as text: "--chunk-types …"
+	// of SCTP, "--dccp-types …" and "--dccp-option 4" of DCCP. With one the
+	// match can be unknown.
 	Rest string
+}
+
+// TCPOption is the test "--tcp-option kind": the header has that option.
+type TCPOption struct {
+	Not  bool
+	Kind uint8
 }
 
 // TCPFlags is the test "--tcp-flags mask comp".
@@ -62,6 +70,9 @@ func (m *Transport) String() string {
 	if t := m.DstPort; t.Set {
 		b.WriteString(" " + not(t.Not) + "--dport " + t.Range.String())
 	}
+	if o := m.Option; o != nil {
+		b.WriteString(" " + not(o.Not) + "--tcp-option " + strconv.Itoa(int(o.Kind)))
+	}
 	if f := m.Flags; f != nil {
 		b.WriteString(" " + not(f.Not) + "--tcp-flags " + flagNames(f.Mask) + " " + flagNames(f.Comp))
 	}
@@ -74,6 +85,29 @@ func (m *Transport) String() string {
 // tcpFlagNames are in the order of their bits, as iptables prints them
 // (extensions/libxt_tcp.c, tcp_flag_names).
 var tcpFlagNames = [...]string{"FIN", "SYN", "RST", "PSH", "ACK", "URG"}
+
+// ParseTCPFlags reads a list like "SYN,RST"; also "ALL" and "NONE".
+func ParseTCPFlags(s string) (uint8, error) {
+	var bits uint8
+names:
+	for word := range strings.SplitSeq(s, ",") {
+		switch {
+		case strings.EqualFold(word, "ALL"):
+			bits |= 1<<len(tcpFlagNames) - 1
+			continue
+		case strings.EqualFold(word, "NONE"):
+			continue
+		}
+		for i, name := range tcpFlagNames {
+			if strings.EqualFold(word, name) {
+				bits |= 1 << i
+				continue names
+			}
+		}
+		return 0, fmt.Errorf("TCP flag %q: expected one of %s", word, strings.Join(tcpFlagNames[:], ", "))
+	}
+	return bits, nil
+}
 
 func flagNames(bits uint8) string {
 	if bits == 0 {
@@ -88,4 +122,26 @@ func flagNames(bits uint8) string {
 	return strings.Join(names, ",")
 }
 
+// MultiPort matches ports out of a list ("-m multiport"), of tcp, udp, udplite,
+// sctp or dccp.
+type MultiPort struct {
+	Not    bool
+	Side   Side // Either: source or destination port is in the list
+	Ranges []PortRange
+}
+
+func (m *MultiPort) String() string {
+	var b strings.Builder
+	b.WriteString("-m multiport " + not(m.Not))
+	b.WriteString([...]string{"--sports ", "--dports ", "--ports "}[m.Side])
+	for i, r := range m.Ranges {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		b.WriteString(r.String())
+	}
+	return b.String()
+}
+
 func (*Transport) isMatch() {}
+func (*MultiPort) isMatch() {}

@@ -110,11 +110,19 @@ const (
 // happens at destination priority before routing and at source priority after
 // it. ok is false for a name that the table has no built-in chain for.
 func IPTablesBase(table, chain string) (base Base, ok bool) {
-	hooks := map[string]Hook{
-		"PREROUTING": Prerouting, "INPUT": Input, "FORWARD": Forward, "OUTPUT": Output, "POSTROUTING": Postrouting,
-	}
-	hook, ok := hooks[chain]
-	if !ok {
+	var hook Hook
+	switch chain {
+	case "PREROUTING":
+		hook = Prerouting
+	case "INPUT":
+		hook = Input
+	case "FORWARD":
+		hook = Forward
+	case "OUTPUT":
+		hook = Output
+	case "POSTROUTING":
+		hook = Postrouting
+	default:
 		return Base{}, false
 	}
 	switch table {

@@ -1,6 +1,10 @@
 package netfilter
 
-import "github.com/svcpath/svcpath/analyzer/source"
+import (
+	"strings"
+
+	"github.com/svcpath/svcpath/analyzer/source"
+)
 
 // A Rule is one rule of a chain, as the dump shows it: its matches, which must
 // all hold, and then its statements, in order. A rule of iptables has at most
@@ -80,4 +84,23 @@ func (r *Rule) Comment() string {
 		}
 	}
 	return ""
+}
+
+// String is the rule written anew from its parts, as iptables-save prints it:
+// "-A CHAIN", the matches, the statements.
+func (r *Rule) String() string {
+	var b strings.Builder
+	b.WriteString("-A ")
+	if r.chain != nil {
+		b.WriteString(r.chain.Name)
+	}
+	for _, m := range r.matches {
+		b.WriteByte(' ')
+		b.WriteString(m.String())
+	}
+	for _, s := range r.statements {
+		b.WriteByte(' ')
+		b.WriteString(s.String())
+	}
+	return b.String()
 }

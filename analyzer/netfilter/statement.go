@@ -48,7 +48,8 @@ func (j *Jump) String() string {
 }
 
 // OpaqueTarget is a target that was read but is not modelled. Whether a packet
-// goes on after it is unknown.
+// goes on after it is unknown. A rule that breaks off before its target has
+// one as well, with Name and Text "": it surely did something.
 type OpaqueTarget struct {
 	Name string
 	Text string // "-j IDLETIMER --timeout 5 --label x"

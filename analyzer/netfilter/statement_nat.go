@@ -28,9 +28,9 @@ func (r NATRange) String() string {
 		if brackets {
 			b.WriteByte('[')
 		}
-		b.WriteString(r.First.String())
+		b.WriteString(addrString(r.First))
 		if r.Last != r.First {
-			b.WriteString("-" + r.Last.String())
+			b.WriteString("-" + addrString(r.Last))
 		}
 		if brackets {
 			b.WriteByte(']')
@@ -135,7 +135,16 @@ func (t *Redirect) String() string {
 	return s + t.Flags.String()
 }
 
+// NetMap translates the destination, or the source after routing, to the
+// address with the same host bits in another network.
+type NetMap struct {
+	Net Network
+}
+
+func (t *NetMap) String() string { return "-j NETMAP --to " + t.Net.String() }
+
 func (*DNAT) isStatement()       {}
 func (*SNAT) isStatement()       {}
 func (*Masquerade) isStatement() {}
 func (*Redirect) isStatement()   {}
+func (*NetMap) isStatement()     {}

@@ -2,6 +2,7 @@ package netfilter
 
 import (
 	"iter"
+	"slices"
 
 	"github.com/svcpath/svcpath/analyzer/source"
 )
@@ -54,7 +55,7 @@ func (t *Table) AddChain(name string, pos source.Position) (chain *Chain, added 
 	if e.chain != nil {
 		return e.chain, false
 	}
-	e.chain = &Chain{Table: t, Name: name, Pos: pos}
+	e.chain = &Chain{Table: t, Name: name, Pos: pos, index: int32(len(t.chains))}
 	t.chains = append(t.chains, e.chain)
 	for _, jump := range []*Jump{e.jump, e.goTo} {
 		if jump != nil {
@@ -135,8 +136,13 @@ type Chain struct {
 	Implied  bool
 	Counters *Counters // of the policy; nil when the dump has none
 
+	index int32
 	rules []Rule
 }
+
+// Index is the chain's place among its table's Chains, from 0, so that
+// analyses can keep what they know of chains in slices.
+func (c *Chain) Index() int { return int(c.index) }
 
 // AddRule appends a rule. Pointers to the chain's rules that were handed out
 // before are no longer good: build first, then read.
@@ -145,6 +151,29 @@ func (c *Chain) AddRule(r Rule) {
 	r.number = int32(len(c.rules) + 1)
 	c.rules = append(c.rules, r)
 	c.Table.rules++
+}
+
+// AddRules appends rules, as AddRule does with one. A chain's first rules get
+// exactly the room that they need.
+func (c *Chain) AddRules(rules []Rule) {
+	first := len(c.rules)
+	c.rules = append(slices.Grow(c.rules, len(rules)), rules...)
+	for i := first; i < len(c.rules); i++ {
+		c.rules[i].chain = c
+		c.rules[i].number = int32(i + 1)
+	}
+	c.Table.rules += len(rules)
+}
+
+// Arrange puts the chain's rules into another order: the rule that is i-th now
+// becomes places[i]-th, counted from 0. places must name each place once.
+func (c *Chain) Arrange(places []int32) {
+	rules := make([]Rule, len(c.rules))
+	for i, place := range places {
+		rules[place] = c.rules[i]
+		rules[place].number = place + 1
+	}
+	c.rules = rules
 }
 
 // NumRules counts the chain's rules.

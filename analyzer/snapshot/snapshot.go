@@ -22,6 +22,9 @@ type Snapshot struct {
 	// Addresses are the node's own addresses; nil when unknown.
 	Addresses     []Address
 	AddressesFrom Origin
+	// Routes are the node's routes of all tables that were captured; nil when
+	// none were.
+	Routes []Route
 	// PodCIDRs are the ranges that --pod-cidr names.
 	PodCIDRs []netip.Prefix
 
@@ -39,7 +42,10 @@ type Source struct {
 	FamilyInferred bool
 	Tables         []string // names, in the order of the text
 	Chains, Rules  int
-	// SkippedLines counts the lines that were not understood.
+	// Lines counts the text's lines, blank ones excepted.
+	Lines int
+	// SkippedLines counts the lines that were not understood, in the text and
+	// between it and the next one of the same file.
 	SkippedLines int
 	// Unbuilt says that the format was recognised but is not read yet.
 	Unbuilt bool
@@ -96,18 +102,17 @@ func (s *Snapshot) Table(family netfilter.Family, name string) *netfilter.Table 
 }
 
 // IsLocal reports whether the address is one of the node's. ok is false when
-// the node's addresses are not known. Loopback is local on every node.
+// the node's addresses of that family are not known: "ip -4 addr" shows no
+// IPv6. Loopback is local on every node.
 func (s *Snapshot) IsLocal(a netip.Addr) (local, ok bool) {
 	if a.IsLoopback() {
 		return true, true
-	}
-	if s.Addresses == nil {
-		return false, false
 	}
 	for _, own := range s.Addresses {
 		if own.Prefix.Addr() == a {
 			return true, true
 		}
+		ok = ok || own.Prefix.Addr().Is4() == a.Is4()
 	}
-	return false, true
+	return false, ok
 }

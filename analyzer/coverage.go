@@ -1,0 +1,67 @@
+package analyzer
+
+import (
+	"fmt"
+
+	"github.com/svcpath/svcpath/analyzer/kubeproxy"
+	"github.com/svcpath/svcpath/analyzer/netfilter"
+	"github.com/svcpath/svcpath/analyzer/snapshot"
+)
+
+// coverageOf says what a snapshot lacks. Only what the mode's answers rest on
+// counts.
+func coverageOf(s *snapshot.Snapshot, mode kubeproxy.Mode) Coverage {
+	var missing []Missing
+	lacks := func(what, affects, command string) {
+		missing = append(missing, Missing{What: what, Affects: affects, Command: command})
+	}
+	for _, src := range s.Sources {
+		if src.Unbuilt {
+			lacks(fmt.Sprintf("what %s says (%s)", src.Pos, src.Format), "this format is recognised but not read yet: everything that only it tells", "")
+		}
+	}
+	for _, family := range familiesOf(s) {
+		save := "iptables-save -c"
+		if family == netfilter.IPv6 {
+			save = "ip6tables-save -c"
+		}
+		for _, name := range []string{"nat", "filter"} {
+			affects := "every entry and where it leads"
+			if name == "filter" {
+				affects = "REJECT and DROP for services without endpoints, source ranges of load balancers, FORWARD's policy"
+			}
+			t := s.Table(family, name)
+			switch {
+			case t == nil:
+				lacks(fmt.Sprintf("table %s, %s", name, family), affects, save)
+			case !t.Complete:
+				lacks(fmt.Sprintf("the whole of table %s, %s (the text holds a part)", name, family), affects, save)
+			}
+		}
+	}
+	if len(familiesOf(s)) == 1 {
+		other, save := netfilter.IPv6, "ip6tables-save -c"
+		if familiesOf(s)[0] == netfilter.IPv6 {
+			other, save = netfilter.IPv4, "iptables-save -c"
+		}
+		lacks(other.String()+" rules", "the other half of dual-stack services", save)
+	}
+	if s.Addresses == nil && mode != kubeproxy.NoMode {
+		lacks("the node's addresses", "which addresses node ports answer on, and what is local to the node", "ip addr")
+	}
+	return Coverage{Complete: len(missing) == 0, Missing: missing}
+}
+
+// familiesOf are the families of which the snapshot holds a table.
+func familiesOf(s *snapshot.Snapshot) []netfilter.Family {
+	var families []netfilter.Family
+	for _, f := range []netfilter.Family{netfilter.IPv4, netfilter.IPv6} {
+		for _, t := range s.Tables {
+			if t.Family == f {
+				families = append(families, f)
+				break
+			}
+		}
+	}
+	return families
+}

@@ -1,0 +1,178 @@
+package inventory
+
+import (
+	"net/netip"
+	"slices"
+
+	"github.com/svcpath/svcpath/analyzer/kubeproxy"
+	"github.com/svcpath/svcpath/analyzer/netfilter"
+)
+
+// backends are the endpoints that a chain deals connections out to, as
+// KUBE-SVC, KUBE-SVL and KUBE-XLB chains do.
+type backends struct {
+	endpoints []Endpoint
+	affinity  *Affinity
+	// whole says that every connection gets an endpoint.
+	whole bool
+	// hairpin says that each endpoint chain masquerades what the endpoint
+	// sends to itself.
+	hairpin bool
+	// dead is a rule that leads to an endpoint chain that is missing or does
+	// not translate; nil if there is none.
+	dead *netfilter.Rule
+}
+
+// target is what an endpoint chain translates to.
+type target struct {
+	to      netip.AddrPort
+	hairpin bool
+}
+
+// endpointOf reads an endpoint chain, as every kube-proxy writes KUBE-SEP: mark
+// what comes from the endpoint itself, then DNAT. ok is false for a chain of
+// another shape.
+func (b *builder) endpointOf(c *netfilter.Chain) (t target, ok bool) {
+	if t, seen := b.targets[c]; seen {
+		return t, t.to.IsValid()
+	}
+	for r := range c.Rules() {
+		switch target := r.Target().(type) {
+		case *netfilter.DNAT:
+			if !target.To.First.IsValid() || target.To.First != target.To.Last || !target.To.Ports.IsSingle() {
+				break
+			}
+			t.to = netip.AddrPortFrom(target.To.First, target.To.Ports.First)
+		case *netfilter.Jump:
+			if b.isMasquerade(target) && hasSource(r) {
+				t.hairpin = true
+			}
+		}
+		if t.to.IsValid() {
+			break
+		}
+	}
+	b.targets[c] = t
+	return t, t.to.IsValid()
+}
+
+func hasSource(r *netfilter.Rule) bool {
+	return slices.ContainsFunc(r.Matches(), func(m netfilter.Match) bool {
+		a, ok := m.(*netfilter.Addr)
+		return ok && a.Side == netfilter.Source && !a.Not
+	})
+}
+
+// isEndpointJump reports whether a rule sends connections to an endpoint: to a
+// chain that is named like one, or that is of the shape.
+func (b *builder) isEndpointJump(r *netfilter.Rule) bool {
+	jump, ok := r.Jump()
+	if !ok {
+		return false
+	}
+	if kind, _ := kubeproxy.ParseChainName(jump.Name); kind != kubeproxy.OtherChain {
+		return kind == kubeproxy.EndpointChain
+	}
+	if jump.Chain == nil || jump.Chain.Base != nil || jump.Chain.NumRules() > 4 {
+		return false
+	}
+	_, ok = b.endpointOf(jump.Chain)
+	return ok
+}
+
+// backendsOf reads the endpoints of a chain for outside clients. It gives nil
+// for a chain without a rule that leads to one.
+func (b *builder) backendsOf(c *netfilter.Chain) *backends {
+	if known, ok := b.known[c]; ok {
+		return known
+	}
+	result := b.readBackends(c)
+	b.known[c] = result
+	return result
+}
+
+func (b *builder) readBackends(c *netfilter.Chain) *backends {
+	result := &backends{hairpin: true}
+	var chances []uint32
+	for r := range c.Rules() {
+		if !b.isEndpointJump(r) {
+			continue
+		}
+		jump, _ := r.Jump()
+		chance, seconds, sticky := dealing(r)
+		if sticky {
+			// What clients that were here before get; the share of new
+			// connections is told by the rules that follow.
+			result.affinity = &Affinity{TimeoutSeconds: seconds}
+			continue
+		}
+		e := Endpoint{Chain: jump.Chain}
+		if jump.Chain != nil {
+			t, ok := b.endpointOf(jump.Chain)
+			if !ok && result.dead == nil {
+				result.dead = r
+			}
+			e.Addr = t.to
+			result.hairpin = result.hairpin && t.hairpin
+		} else if result.dead == nil {
+			result.dead = r
+		}
+		chances = append(chances, chance)
+		result.endpoints = append(result.endpoints, e)
+	}
+	if len(result.endpoints) == 0 {
+		return nil
+	}
+	each, left := b.shares.of(chances)
+	for i := range result.endpoints {
+		result.endpoints[i].Probability = each[i]
+	}
+	result.whole = left.Sign() == 0
+	result.endpoints = mergeEndpoints(result.endpoints)
+	return result
+}
+
+// dealing tells how a rule deals out connections: by which chance, and whether
+// only to clients that were here before.
+func dealing(r *netfilter.Rule) (chance uint32, seconds uint32, sticky bool) {
+	chance = netfilter.ProbabilityOne
+	for _, m := range r.Matches() {
+		switch m := m.(type) {
+		case *netfilter.Statistic:
+			if !m.Nth {
+				chance = min(m.Probability, netfilter.ProbabilityOne)
+				if m.Not {
+					chance = netfilter.ProbabilityOne - chance
+				}
+			}
+		case *netfilter.Recent:
+			if m.Action == netfilter.RecentCheck || m.Action == netfilter.RecentUpdate {
+				seconds, sticky = m.Seconds, true
+			}
+		}
+	}
+	return chance, seconds, sticky
+}
+
+// mergeEndpoints drops endpoints that could not be read, adds up the shares of
+// one that stands twice, and sorts.
+func mergeEndpoints(list []Endpoint) []Endpoint {
+	list = slices.DeleteFunc(list, func(e Endpoint) bool { return !e.Addr.IsValid() })
+	slices.SortStableFunc(list, compareEndpoints)
+	merged := list[:0]
+	for _, e := range list {
+		if n := len(merged); n > 0 && merged[n-1].Addr == e.Addr {
+			merged[n-1].Probability = sum(merged[n-1].Probability, e.Probability)
+			continue
+		}
+		merged = append(merged, e)
+	}
+	return merged
+}
+
+func compareEndpoints(a, b Endpoint) int { return a.Addr.Compare(b.Addr) }
+
+// sameEndpoints reports whether two sorted lists name the same addresses.
+func sameEndpoints(a, b []Endpoint) bool {
+	return slices.EqualFunc(a, b, func(x, y Endpoint) bool { return x.Addr == y.Addr })
+}

@@ -1,0 +1,221 @@
+package inventory
+
+import (
+	"net/netip"
+
+	"github.com/svcpath/svcpath/analyzer/netfilter"
+)
+
+// A client is the packet that an entry is judged by: the first of a connection
+// that somebody outside the node opens to it. Its destination is known, and of
+// its source only that it is neither the node nor a pod of it.
+type client struct {
+	protocol uint8
+	port     uint16
+	// to are the destinations that the answer must hold for: the entry's
+	// address, or the node's addresses that a node port listens on. Empty
+	// when the node's addresses are not known; then every destination is
+	// taken to be no address that a rule names.
+	to []netip.Addr
+	// local says that the destinations are the node's own addresses.
+	local ternary
+}
+
+// ternary is an answer that may be open.
+type ternary uint8
+
+const (
+	no ternary = iota
+	maybe
+	yes
+)
+
+func (t ternary) not() ternary { return yes - t }
+
+func (t ternary) xor(negated bool) ternary {
+	if negated {
+		return t.not()
+	}
+	return t
+}
+
+func ternaryOf(b bool) ternary {
+	if b {
+		return yes
+	}
+	return no
+}
+
+// A condition is what a rule's matches come to for a client.
+type condition struct {
+	holds ternary
+	// chance is the probability with which the rule is taken when it holds,
+	// in 2⁻³¹.
+	chance uint32
+	// affinity says that the rule holds for clients seen before only.
+	affinity bool
+	// sources are the networks that the rule is limited to ("-s").
+	sources []netip.Prefix
+	// detector says that the rule separates pods from the rest: by a negated
+	// source network, or by the interface the packet came in by.
+	detector bool
+	// open is the match that could not be told, nil if all could.
+	open netfilter.Match
+}
+
+// test evaluates a rule's matches. Whoever uses the answer decides what a
+// limit to some sources means there.
+func (c *client) test(r *netfilter.Rule) condition {
+	cond := condition{holds: yes, chance: netfilter.ProbabilityOne}
+	for _, m := range r.Matches() {
+		holds := c.match(m, &cond)
+		if holds == maybe && cond.open == nil {
+			cond.open = m
+		}
+		if cond.holds = min(cond.holds, holds); holds == no {
+			return cond
+		}
+	}
+	return cond
+}
+
+func (c *client) match(m netfilter.Match, cond *condition) ternary {
+	switch m := m.(type) {
+	case *netfilter.Comment, *netfilter.NFAcct:
+		return yes
+	case *netfilter.Addr:
+		if m.Side == netfilter.Destination {
+			return c.destination(m.Net).xor(m.Not)
+		}
+		return c.source(m, cond)
+	case *netfilter.Interface:
+		if m.Side == netfilter.Destination {
+			return ternaryOf(m.Not) // no route has been chosen before nat's PREROUTING
+		}
+		cond.detector = true
+		if m.Not {
+			return yes
+		}
+		return maybe
+	case *netfilter.Protocol:
+		return ternaryOf((m.Number == c.protocol || m.Number == 0) != m.Not)
+	case *netfilter.Transport:
+		return c.transport(m)
+	case *netfilter.MultiPort:
+		if m.Side == netfilter.Source {
+			return maybe
+		}
+		for _, ports := range m.Ranges {
+			if ports.Contains(c.port) {
+				return ternaryOf(!m.Not)
+			}
+		}
+		if m.Side == netfilter.Either {
+			return maybe
+		}
+		return ternaryOf(m.Not)
+	case *netfilter.AddrType:
+		return c.addrType(m)
+	case *netfilter.Statistic:
+		if m.Nth {
+			return maybe
+		}
+		p := min(m.Probability, netfilter.ProbabilityOne)
+		if m.Not {
+			p = netfilter.ProbabilityOne - p
+		}
+		cond.chance = uint32(uint64(cond.chance) * uint64(p) >> 31)
+		return ternaryOf(p > 0)
+	case *netfilter.Recent:
+		if m.Action == netfilter.RecentSet {
+			return ternaryOf(!m.Not)
+		}
+		cond.affinity = true
+		return maybe
+	case *netfilter.Physdev:
+		// No outside client's packet crosses a bridge of the node's.
+		cond.detector = true
+		if m.IsIn && m.IsInNot && m.In == "" && m.Out == "" && !m.IsOut && !m.IsBridged {
+			return yes
+		}
+		return maybe
+	}
+	return maybe
+}
+
+// destination tells whether the client's destinations are in the network.
+func (c *client) destination(net netfilter.Network) ternary {
+	if net.Prefix.Bits() == 0 && !net.Mask.IsValid() {
+		return yes
+	}
+	if net.Prefix.Addr().IsLoopback() && c.local != no {
+		return no // nobody outside reaches the node's loopback addresses
+	}
+	if len(c.to) == 0 {
+		return no
+	}
+	in := 0
+	for _, to := range c.to {
+		if net.Contains(to) {
+			in++
+		}
+	}
+	switch in {
+	case 0:
+		return no
+	case len(c.to):
+		return yes
+	}
+	return maybe
+}
+
+func (c *client) source(m *netfilter.Addr, cond *condition) ternary {
+	prefix := m.Net.Prefix
+	switch {
+	case m.Net.Mask.IsValid():
+		return maybe
+	case prefix.Bits() == 0:
+		return ternaryOf(!m.Not)
+	case prefix.Addr().IsLoopback():
+		return ternaryOf(m.Not)
+	case m.Not:
+		cond.detector = true
+		return yes
+	}
+	cond.sources = append(cond.sources, prefix.Masked())
+	return yes
+}
+
+func (c *client) transport(m *netfilter.Transport) ternary {
+	switch {
+	case m.Protocol != c.protocol:
+		return no
+	case m.DstPort.Set && m.DstPort.Range.Contains(c.port) == m.DstPort.Not:
+		return no
+	case m.SrcPort.Set || m.Rest != "" || m.Option != nil:
+		return maybe
+	case m.Flags != nil:
+		const syn = 1 << 1 // a connection's first packet
+		return ternaryOf((syn&m.Flags.Mask == m.Flags.Comp) != m.Flags.Not)
+	}
+	return yes
+}
+
+func (c *client) addrType(m *netfilter.AddrType) ternary {
+	holds := yes
+	switch m.Src {
+	case 0:
+	case netfilter.AddrLocal:
+		holds = ternaryOf(m.SrcNot)
+	default:
+		holds = maybe
+	}
+	switch m.Dst {
+	case 0:
+	case netfilter.AddrLocal:
+		holds = min(holds, c.local.xor(m.DstNot))
+	default:
+		holds = min(holds, maybe)
+	}
+	return holds
+}

@@ -1,0 +1,241 @@
+package inventory
+
+import (
+	"slices"
+
+	"github.com/svcpath/svcpath/analyzer/kubeproxy"
+	"github.com/svcpath/svcpath/analyzer/netfilter"
+)
+
+// describe fills in what a service's own chains and drafts tell of it.
+func (b *builder) describe(svc *Service) {
+	for _, d := range b.members[svc] {
+		switch d.kind {
+		case ClusterIP:
+			svc.Types.ClusterIP = true
+			svc.Port = d.port
+		case NodePort:
+			svc.Types.NodePort = true
+		case LoadBalancerIP:
+			svc.Types.LoadBalancer = true
+			fallthrough
+		case ExternalIP:
+			if svc.Port == 0 {
+				svc.Port = d.port
+			}
+		}
+	}
+	if port, ok := b.health[[2]string{svc.Namespace, svc.Name}]; ok && svc.Name != "" {
+		svc.HealthCheckNodePort = port
+		svc.Types.LoadBalancer = true // only load-balancer services have them
+	}
+	b.findChains(svc)
+	b.findEndpoints(svc)
+	b.findPolicies(svc)
+}
+
+// findChains finds the service port's own chains by the hash in their names.
+func (b *builder) findChains(svc *Service) {
+	hashes := []string{}
+	if svc.Name != "" {
+		name := kubeproxy.ServicePort{Namespace: svc.Namespace, Name: svc.Name, Port: svc.PortName}
+		hashes = kubeproxy.Hashes(name, svc.Protocol)
+	}
+	for _, d := range b.members[svc] {
+		for _, r := range d.rules {
+			if j, ok := r.Jump(); ok {
+				if kind, hash := kubeproxy.ParseChainName(j.Name); kind != kubeproxy.OtherChain {
+					hashes = append(hashes, hash)
+				}
+			}
+		}
+		if d.missing != nil {
+			_, hash := kubeproxy.ParseChainName(d.missing.Chain().Name)
+			hashes = append(hashes, hash)
+		}
+	}
+	// The first hash that names chains is the service's: its own, if the rules
+	// are as kube-proxy wrote them.
+	for _, hash := range hashes {
+		chain := func(kind kubeproxy.ChainKind) *netfilter.Chain {
+			return b.nat.Chain(kubeproxy.ChainName(kind, hash))
+		}
+		svc.Chains = Chains{
+			Service:  chain(kubeproxy.ServiceChain),
+			External: chain(kubeproxy.ExternalChain),
+			Local:    chain(kubeproxy.LocalChain),
+			Firewall: chain(kubeproxy.FirewallChain),
+		}
+		if xlb := chain(kubeproxy.XLBChain); xlb != nil {
+			svc.Chains.External, svc.Chains.Local = xlb, xlb
+		}
+		if svc.Chains != (Chains{}) {
+			return
+		}
+	}
+}
+
+// findEndpoints reads the endpoints of both scopes and the session affinity.
+func (b *builder) findEndpoints(svc *Service) {
+	for _, of := range []struct {
+		chain *netfilter.Chain
+		scope Scope
+	}{{svc.Chains.Service, ClusterScope}, {svc.Chains.Local, LocalScope}} {
+		if of.chain == nil {
+			continue
+		}
+		found := b.backendsOf(of.chain)
+		if found == nil {
+			continue
+		}
+		for _, e := range found.endpoints {
+			e.Scope = of.scope
+			svc.Endpoints = append(svc.Endpoints, e)
+		}
+		if found.affinity != nil {
+			svc.Affinity = found.affinity
+		}
+	}
+}
+
+// findPolicies reads the traffic policies from the shapes of the chains.
+func (b *builder) findPolicies(svc *Service) {
+	if svc.HealthCheckNodePort != 0 {
+		svc.ExternalPolicy = Local // pkg/proxy/serviceport.go: only then it is set
+	} else if c := svc.Chains.External; c != nil {
+		svc.ExternalPolicy = externalPolicy(c)
+	}
+	for _, d := range b.members[svc] {
+		noLocal := slices.ContainsFunc(d.refusals, func(r *netfilter.Rule) bool {
+			claim, ok := kubeproxy.ParseComment(r.Comment())
+			return ok && claim.Kind == kubeproxy.ClaimNoLocal
+		})
+		switch {
+		case d.kind == ClusterIP && noLocal:
+			svc.InternalPolicy = Local
+		case d.kind == ClusterIP:
+			svc.InternalPolicy = b.internalPolicy(d)
+		case noLocal:
+			svc.ExternalPolicy = Local
+		case svc.ExternalPolicy == "":
+			svc.ExternalPolicy = b.directPolicy(d)
+		}
+	}
+}
+
+// externalPolicy tells the policy by the shape of an external chain: under
+// Local it treats pods and the node apart from the rest of the world; under
+// Cluster it masquerades all and goes on to the service chain.
+func externalPolicy(c *netfilter.Chain) Policy {
+	if kind, _ := kubeproxy.ParseChainName(c.Name); kind == kubeproxy.XLBChain {
+		if c.NumRules() == 0 {
+			return "" // 1.23 leaves such chains for services without endpoints
+		}
+		return Local
+	}
+	policy := Policy("")
+	for r := range c.Rules() {
+		if testsLocalSource(r) {
+			return Local
+		}
+		if j, ok := r.Jump(); ok {
+			switch kind, _ := kubeproxy.ParseChainName(j.Name); kind {
+			case kubeproxy.LocalChain:
+				return Local
+			case kubeproxy.ServiceChain:
+				policy = Cluster
+			}
+		}
+	}
+	return policy
+}
+
+// testsLocalSource reports whether a rule is for the node's own packets.
+func testsLocalSource(r *netfilter.Rule) bool {
+	return slices.ContainsFunc(r.Matches(), func(m netfilter.Match) bool {
+		a, ok := m.(*netfilter.AddrType)
+		return ok && a.Src == netfilter.AddrLocal && !a.SrcNot
+	})
+}
+
+// directPolicy tells the external policy of kube-proxy up to 1.23, which has
+// an external chain only under Local.
+func (b *builder) directPolicy(d *draft) Policy {
+	for _, r := range d.rules {
+		j, ok := r.Jump()
+		if !ok {
+			continue
+		}
+		switch kind, _ := kubeproxy.ParseChainName(j.Name); kind {
+		case kubeproxy.ServiceChain:
+			return Cluster
+		case kubeproxy.XLBChain, kubeproxy.LocalChain:
+			return Local
+		case kubeproxy.FirewallChain:
+			if j.Chain == nil {
+				continue
+			}
+			for r := range j.Chain.Rules() {
+				if j, ok := r.Jump(); ok {
+					switch kind, _ := kubeproxy.ParseChainName(j.Name); kind {
+					case kubeproxy.ServiceChain:
+						return Cluster
+					case kubeproxy.XLBChain:
+						return Local
+					}
+				}
+			}
+		}
+	}
+	return ""
+}
+
+// internalPolicy tells the policy by the chain that a cluster IP leads to. Up
+// to 1.23 kube-proxy leaves the other nodes' endpoints out of KUBE-SVC itself;
+// then the rules do not show it.
+func (b *builder) internalPolicy(d *draft) Policy {
+	for _, r := range d.rules {
+		j, ok := r.Jump()
+		if !ok {
+			continue
+		}
+		switch kind, _ := kubeproxy.ParseChainName(j.Name); kind {
+		case kubeproxy.LocalChain:
+			return Local
+		case kubeproxy.ServiceChain:
+			if b.writtenSince124() {
+				return Cluster
+			}
+		}
+	}
+	return ""
+}
+
+// writtenSince124 reports whether the table has a shape that kube-proxy writes
+// since 1.24: KUBE-EXT or KUBE-SVL chains, or endpoints in the comments of
+// service chains.
+func (b *builder) writtenSince124() bool {
+	if b.since124 != nil {
+		return *b.since124
+	}
+	found := false
+chains:
+	for _, c := range b.nat.Chains() {
+		switch kind, _ := kubeproxy.ParseChainName(c.Name); kind {
+		case kubeproxy.ExternalChain, kubeproxy.LocalChain:
+			found = true
+			break chains
+		case kubeproxy.XLBChain:
+			break chains
+		case kubeproxy.ServiceChain:
+			if n := c.NumRules(); n > 0 {
+				if claim, ok := kubeproxy.ParseComment(c.Rule(n - 1).Comment()); ok && claim.Kind == kubeproxy.ClaimEndpoint {
+					found = true
+					break chains
+				}
+			}
+		}
+	}
+	b.since124 = &found
+	return found
+}

@@ -1,0 +1,311 @@
+package inventory
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+
+	"github.com/svcpath/svcpath/analyzer/kubeproxy"
+	"github.com/svcpath/svcpath/analyzer/netfilter"
+)
+
+// explain puts a verdict into one or two plain sentences.
+func (b *builder) explain(e *Entry, d *draft, j *journey, own *journey) {
+	dialled := nameOfEntry(e, d)
+	switch e.Verdict {
+	case IsClusterIP:
+		e.Explanation = fmt.Sprintf("%s jumps into %s, which translates to %s. %s",
+			dialled, j.decided.Name, endpoints(e.Endpoints), sourceKept(e))
+	case JoinsClusterIP:
+		e.Explanation = fmt.Sprintf("%s jumps into %s, the chain that %s jumps into%s. %s",
+			dialled, j.decided.Name, clusterIPOf(e.Service, own), neverClusterIP(own), sourceKept(e))
+	case Filtered:
+		e.Explanation = fmt.Sprintf("%s jumps into %s, the chain that %s jumps into, but only for clients from %s; %s. %s",
+			dialled, j.decided.Name, clusterIPOf(e.Service, own), prefixes(j.sources), b.fateOfOthers(d), sourceKept(e))
+	case LocalEndpoints:
+		e.Explanation = fmt.Sprintf("Under externalTrafficPolicy: Local, %s goes to %s only: %s on this node%s. %s",
+			dialled, j.decided.Name, endpoints(e.Endpoints), b.onlyFrom(d, j), sourceKept(e))
+	case SameBackends:
+		e.Explanation = fmt.Sprintf("%s jumps into %s, not into the chain of %s, but both translate to the same endpoints. %s",
+			dialled, j.decided.Name, clusterIPOf(e.Service, own), sourceKept(e))
+	case DifferentBackends:
+		e.Explanation = b.explainDifference(e, dialled, j, own)
+	case NoEndpoints:
+		e.Explanation = b.explainRefusal(e, dialled, d, j)
+	case Broken:
+		e.Explanation = b.explainBreak(e, dialled, d, j)
+	case Unknown:
+		e.Explanation = b.explainUnknown(dialled, d, j)
+	}
+	e.InCluster = b.explainInCluster(e, d)
+}
+
+// nameOfEntry is how a sentence names the entry: "NodePort 30080".
+func nameOfEntry(e *Entry, d *draft) string {
+	switch e.Kind {
+	case NodePort:
+		return fmt.Sprintf("NodePort %d", d.port)
+	case LoadBalancerIP:
+		return "load-balancer IP " + netip.AddrPortFrom(d.address, d.port).String()
+	case ExternalIP:
+		return "external IP " + netip.AddrPortFrom(d.address, d.port).String()
+	}
+	return "cluster IP " + netip.AddrPortFrom(d.address, d.port).String()
+}
+
+func clusterIPOf(svc *Service, own *journey) string {
+	for _, e := range svc.Entries {
+		if own != nil && e.Kind == ClusterIP {
+			return "cluster IP " + netip.AddrPortFrom(e.Addresses[0].Addr(), e.Port).String()
+		}
+	}
+	return "the cluster IP"
+}
+
+// neverClusterIP is the half sentence that keeps a proof about chains from
+// being read as one about addresses.
+func neverClusterIP(own *journey) string {
+	if own == nil {
+		return ""
+	}
+	return "; the packet's destination never is the cluster IP: it is translated straight to an endpoint"
+}
+
+func nameOf(svc *Service) string {
+	if svc.Name == "" {
+		return "an unnamed service"
+	}
+	return svc.PortString()
+}
+
+func endpoints(list []Endpoint) string {
+	switch len(list) {
+	case 0:
+		return "endpoints that the text does not hold"
+	case 1:
+		return "endpoint " + list[0].Addr.String()
+	}
+	const most = 4
+	names := make([]string, 0, most+1)
+	for i, e := range list {
+		if i == most && len(list) > most+1 {
+			names = append(names, fmt.Sprintf("%d more", len(list)-most))
+			break
+		}
+		names = append(names, e.Addr.String())
+	}
+	return fmt.Sprintf("one of %d endpoints (%s)", len(list), strings.Join(names, ", "))
+}
+
+func prefixes(list []netip.Prefix) string {
+	if len(list) == 0 {
+		return "nowhere"
+	}
+	names := make([]string, len(list))
+	for i, p := range list {
+		names[i] = p.String()
+	}
+	return strings.Join(names, ", ")
+}
+
+// sourceKept says whether the endpoint sees the client's address.
+func sourceKept(e *Entry) string {
+	switch e.Masquerade {
+	case MasqueradeAlways:
+		return "The client's address is replaced by the node's."
+	case MasqueradeHairpin:
+		return "The client's address is kept, except when an endpoint calls itself."
+	case MasqueradeConditional:
+		return "The client's address is kept for pods and replaced by the node's for others."
+	case MasqueradeUnknown:
+		return "Whether the client's address is kept cannot be told from the text."
+	}
+	return "The client's address is kept."
+}
+
+// fateOfOthers says what happens to clients outside the source ranges.
+func (b *builder) fateOfOthers(d *draft) string {
+	for _, r := range d.rules {
+		if jump, ok := r.Jump(); ok && jump.Chain != nil {
+			for r := range jump.Chain.Rules() {
+				if to, ok := r.Jump(); ok && b.isDropMark(to) {
+					return "others are marked for dropping (" + to.Name + ")"
+				}
+			}
+		}
+	}
+	if b.filter == nil {
+		return "whether others are dropped cannot be told without the filter table"
+	}
+	if c := b.filter.Chain(kubeproxy.ProxyFirewallChain); c != nil {
+		for r := range c.Rules() {
+			if to, ok := dialOf(r); ok && to == d.dial && refuses(r) {
+				return "others are dropped in filter (" + c.Name + ")"
+			}
+		}
+	}
+	if b.filter.Complete {
+		return "others go on untranslated: no rule of filter drops them"
+	}
+	return "whether others are dropped cannot be told: the filter table is not whole"
+}
+
+func (b *builder) onlyFrom(d *draft, j *journey) string {
+	if len(j.sources) == 0 {
+		return ""
+	}
+	return ", and only for clients from " + prefixes(j.sources) + "; " + b.fateOfOthers(d)
+}
+
+func (b *builder) explainDifference(e *Entry, dialled string, j, own *journey) string {
+	taker := j.path[len(j.path)-1]
+	switch {
+	case j.ahead:
+		return fmt.Sprintf("A rule before kube-proxy's takes packets from outside to %s: %s (rule %d of %s) sends them to %s; the service's own chains are not reached.",
+			dialled, taker.Chain().Name, taker.Number(), taker.Chain().Name, endpoints(e.Endpoints))
+	case j.end == translated:
+		return fmt.Sprintf("%s is translated to %s by rule %d of %s, not through the service's chain.", dialled, j.to, taker.Number(), taker.Chain().Name)
+	}
+	whose := ""
+	if _, hash := kubeproxy.ParseChainName(j.decided.Name); hash != "" && !b.isOwn(e.Service, j.decided) {
+		if other := b.hashes[hash]; other != nil && other != e.Service {
+			whose = ", the chain of " + nameOf(other)
+		} else {
+			whose = ", which is no chain of this service"
+		}
+	}
+	if e.Kind == ClusterIP {
+		return fmt.Sprintf("%s jumps into %s%s, and ends at %s. %s", dialled, j.decided.Name, whose, endpoints(e.Endpoints), sourceKept(e))
+	}
+	against := "the cluster IP gets none"
+	if own != nil && own.end == atBackends {
+		against = "the cluster IP's are " + difference(own.backends.endpoints, e.Endpoints)
+		if e.Service.InternalPolicy == Local && whose == "" {
+			against = "under internalTrafficPolicy: Local the cluster IP goes to those on this node only (" + own.decided.Name + ")"
+		}
+	}
+	return fmt.Sprintf("%s jumps into %s%s, and ends at %s; %s. %s", dialled, j.decided.Name, whose, endpoints(e.Endpoints), against, sourceKept(e))
+}
+
+// difference names the endpoints of one list that the other lacks.
+func difference(of, without []Endpoint) string {
+	var only []Endpoint
+	for _, e := range of {
+		found := false
+		for _, w := range without {
+			found = found || w.Addr == e.Addr
+		}
+		if !found {
+			only = append(only, e)
+		}
+	}
+	if len(only) == 0 {
+		return "among them"
+	}
+	return endpoints(only)
+}
+
+func (b *builder) explainRefusal(e *Entry, dialled string, d *draft, j *journey) string {
+	r := e.Path[len(e.Path)-1]
+	claim, _ := kubeproxy.ParseComment(r.Comment())
+	how := "dropped without an answer"
+	if reject, ok := r.Target().(*netfilter.Reject); ok {
+		how = "rejected (" + reject.With + ")"
+	}
+	if claim.Kind == kubeproxy.ClaimNoLocal {
+		policy := "externalTrafficPolicy"
+		if e.Kind == ClusterIP {
+			policy = "internalTrafficPolicy"
+		}
+		return fmt.Sprintf("Packets to %s are %s: under %s: Local only endpoints on this node count, and there is none.", dialled, how, policy)
+	}
+	text := fmt.Sprintf("Packets to %s are %s in %s: the service has no endpoints.", dialled, how, r.Chain().Name)
+	if e.KindAssumed {
+		text += " The rules do not tell whether the address is a load balancer's or an external IP."
+	}
+	return text
+}
+
+func (b *builder) explainBreak(e *Entry, dialled string, d *draft, j *journey) string {
+	last := e.Path[len(e.Path)-1]
+	where := fmt.Sprintf("rule %d of %s", last.Number(), last.Chain().Name)
+	switch {
+	case d.missing != nil:
+		return fmt.Sprintf("%s still names %s, but no rule of %s leads to the chain: the entry's rule is gone, and packets to it are not translated.",
+			last.Chain().Name, dialled, kubeproxy.ServicesChain)
+	case j.ahead:
+		return fmt.Sprintf("A rule before kube-proxy's takes packets from outside to %s: %s; they are not translated to an endpoint.", dialled, where)
+	case b.reached(d) == no && b.entered == nil:
+		return fmt.Sprintf("Nothing in PREROUTING leads to %s, so no packet from outside comes to the rule for %s.", kubeproxy.ServicesChain, dialled)
+	case b.reached(d) == no:
+		return fmt.Sprintf("No rule of %s leads to %s, so no packet comes to the rule for %s.", kubeproxy.ServicesChain, kubeproxy.NodePortsChain, dialled)
+	case j.end == dangling:
+		return fmt.Sprintf("The way of %s ends at %s: it jumps to a chain that the table does not have.", dialled, where)
+	case j.end == looping:
+		return fmt.Sprintf("The chains that %s leads to form a circle.", dialled)
+	case j.end == atBackends:
+		return fmt.Sprintf("%s comes to %s, but none of its endpoint chains translates to an endpoint.", dialled, j.decided.Name)
+	case j.end == fallsThrough:
+		return fmt.Sprintf("%s is translated to nothing: the chain that %s leads to has no rule for clients outside the node, and filter does not refuse them.", dialled, where)
+	}
+	return fmt.Sprintf("The way of %s ends at %s without an endpoint.", dialled, where)
+}
+
+func (b *builder) explainUnknown(dialled string, d *draft, j *journey) string {
+	switch {
+	case j.open != nil:
+		return fmt.Sprintf("Where %s leads rests on a condition that is not understood: rule %d of %s.", dialled, j.open.Number(), j.open.Chain().Name)
+	case j.end == atBackends:
+		return fmt.Sprintf("%s jumps into %s; the text does not show the cluster IP's entry to compare with.", dialled, j.decided.Name)
+	case j.end == dangling && len(j.path) > 0:
+		last := j.path[len(j.path)-1]
+		jump, _ := last.Jump()
+		return fmt.Sprintf("%s leads to %s, which is not in the text.", dialled, jump.Name)
+	case b.filter == nil:
+		return fmt.Sprintf("nat has no way to an endpoint for %s; whether filter refuses it cannot be told, for table filter is not in the input.", dialled)
+	}
+	return fmt.Sprintf("The text does not show where %s leads.", dialled)
+}
+
+// explainInCluster says what pods and the node get from an entry under
+// externalTrafficPolicy: Local, where that differs from what others get.
+func (b *builder) explainInCluster(e *Entry, d *draft) string {
+	c := e.Service.Chains.External
+	if e.Kind == ClusterIP || c == nil || e.Service.ExternalPolicy != Local || e.Verdict == Broken {
+		return ""
+	}
+	var pods, node string
+	for r := range c.Rules() {
+		jump, ok := r.Jump()
+		if !ok || b.isMasquerade(jump) || b.isDropMark(jump) || jump.Chain == nil || jump.Chain != e.Service.Chains.Service {
+			continue
+		}
+		if testsLocalSource(r) {
+			node = jump.Name
+		} else if who := podsOf(r); who != "" {
+			pods = fmt.Sprintf("%s with their address kept", who)
+		}
+	}
+	switch {
+	case pods != "" && node != "":
+		return fmt.Sprintf("%s, and the node itself masqueraded, go to %s, the cluster IP's chain with all endpoints.", pods, node)
+	case node != "":
+		return fmt.Sprintf("The node itself goes to %s, the cluster IP's chain with all endpoints, masqueraded; pods get what clients from outside get.", node)
+	}
+	return ""
+}
+
+// podsOf names the pods that a rule is limited to, "" when it is not limited.
+func podsOf(r *netfilter.Rule) string {
+	for _, m := range r.Matches() {
+		switch m := m.(type) {
+		case *netfilter.Addr:
+			if m.Side == netfilter.Source && !m.Not {
+				return "Pods of " + m.Net.String()
+			}
+		case *netfilter.Interface, *netfilter.Physdev:
+			return "Pods behind " + strings.TrimPrefix(m.String(), "-m physdev ")
+		}
+	}
+	return ""
+}

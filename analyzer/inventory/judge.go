@@ -1,0 +1,277 @@
+package inventory
+
+import (
+	"net/netip"
+	"slices"
+
+	"github.com/svcpath/svcpath/analyzer/kubeproxy"
+	"github.com/svcpath/svcpath/analyzer/netfilter"
+	"github.com/svcpath/svcpath/analyzer/source"
+)
+
+// judge tells the verdicts of a service's entries. That of the cluster IP
+// comes first: the others are told by it.
+func (b *builder) judge(svc *Service) {
+	members := b.members[svc]
+	slices.SortStableFunc(members, func(x, y *draft) int { return kindOrder[x.kind] - kindOrder[y.kind] })
+	var own *journey // of the cluster IP
+	for _, d := range members {
+		j := b.travel(d)
+		if d.kind == ClusterIP && own == nil {
+			own = j
+		}
+		e := &Entry{Service: svc, Kind: d.kind, KindAssumed: d.kindAssumed, Port: d.port}
+		if d.kind == NodePort {
+			e.Addresses, e.ExceptAddresses = b.nodePorts.on, b.nodePorts.except
+		} else {
+			e.Addresses = []netip.Prefix{netip.PrefixFrom(d.address, d.address.BitLen())}
+		}
+		b.decide(e, d, j, own)
+		for _, source := range j.sources {
+			if e.Verdict != NoEndpoints && !slices.Contains(svc.SourceRanges, source) {
+				svc.SourceRanges = append(svc.SourceRanges, source)
+			}
+		}
+		svc.Entries = append(svc.Entries, e)
+	}
+	slices.SortFunc(svc.SourceRanges, comparePrefixes)
+}
+
+// clientOf is the packet that an entry is judged by.
+func (b *builder) clientOf(d *draft) *client {
+	c := &client{protocol: d.protocol, port: d.port, local: no}
+	if d.kind == NodePort {
+		c.local = yes
+		for _, p := range b.nodePorts.on {
+			if p.IsSingleIP() {
+				c.to = append(c.to, p.Addr())
+			}
+		}
+		if len(c.to) == 0 {
+			for _, a := range b.snapshot.Addresses {
+				addr := a.Prefix.Addr()
+				if addr.Is4() == (b.family == netfilter.IPv4) && !addr.IsLoopback() && !addr.IsLinkLocalUnicast() {
+					c.to = append(c.to, addr)
+				}
+			}
+		}
+		return c
+	}
+	c.to = []netip.Addr{d.address}
+	if local, known := b.snapshot.IsLocal(d.address); known {
+		c.local = ternaryOf(local)
+	}
+	return c
+}
+
+// travel follows an outside client's packet from PREROUTING to where the
+// entry's rules lead it.
+func (b *builder) travel(d *draft) *journey {
+	c := b.clientOf(d)
+	var first *netfilter.Rule // of KUBE-SERVICES
+	start := []*netfilter.Rule{}
+	if b.entered != nil {
+		start = append(start, b.entered)
+	}
+	if d.kind == NodePort {
+		if len(b.nodePorts.rules) > 0 {
+			first = b.nodePorts.rules[0]
+			if len(d.rules) > 0 {
+				start = append(start, first)
+			}
+		}
+	} else if len(d.rules) > 0 {
+		first = d.rules[0]
+	}
+	if j := b.ahead(c, first); j != nil {
+		j.ahead = true
+		return j
+	}
+	j := &journey{path: start}
+	for _, r := range d.rules {
+		if b.step(c, r, j) != next {
+			break
+		}
+	}
+	return j
+}
+
+// reached tells whether packets from outside come to the rules that the entry
+// rests on at all.
+func (b *builder) reached(d *draft) ternary {
+	switch {
+	case !b.nat.Complete:
+		return maybe
+	case b.entered == nil:
+		return no
+	case d.kind == NodePort && len(d.rules) > 0 && len(b.nodePorts.rules) == 0:
+		return no
+	}
+	return yes
+}
+
+// decide turns a journey into a verdict. own is the journey of the service's
+// cluster IP, nil if it has none.
+func (b *builder) decide(e *Entry, d *draft, j *journey, own *journey) {
+	e.Path = j.path
+	e.Masquerade = MasqueradeNever
+	switch {
+	case d.missing != nil:
+		e.Verdict = Broken
+		e.Path = []*netfilter.Rule{d.missing}
+	case j.ahead:
+		b.decideAhead(e, j)
+	case len(d.rules) > 0 && b.reached(d) == no:
+		e.Verdict = Broken
+		e.Path = append(slices.Clone(j.path), d.rules[len(d.rules)-1])
+	case j.end == atBackends:
+		b.decideBackends(e, d, j, own)
+	case j.end == translated:
+		e.Verdict = DifferentBackends
+		e.Masquerade = b.masqueradeOf(j)
+		e.Endpoints = []Endpoint{{Addr: j.to, Probability: one}}
+	case j.end == refused && refusesForLackOfEndpoints(j):
+		e.Verdict = NoEndpoints
+	case len(d.refusals) > 0 && j.end == fallsThrough:
+		e.Verdict = NoEndpoints
+		e.Path = append(slices.Clone(j.path), b.refusalFor(d)...)
+	case j.open != nil:
+		e.Verdict, e.Masquerade = Unknown, MasqueradeUnknown
+		e.Path = append(slices.Clone(j.path), j.open)
+	case b.certain(d, j):
+		e.Verdict = Broken
+		if j.end == fallsThrough && len(d.rules) > 0 {
+			e.Path = append(slices.Clone(j.path), d.rules[len(d.rules)-1])
+		}
+	default:
+		e.Verdict, e.Masquerade = Unknown, MasqueradeUnknown
+		if j.end == fallsThrough && len(d.rules) > 0 {
+			e.Path = append(slices.Clone(j.path), d.rules[len(d.rules)-1])
+		}
+	}
+	b.explain(e, d, j, own)
+}
+
+// certain reports whether what was captured is enough to call a way that leads
+// nowhere broken: nat whole, and, where a refusal in filter could still be the
+// reason, filter whole.
+func (b *builder) certain(d *draft, j *journey) bool {
+	if !b.nat.Complete {
+		return false
+	}
+	return j.end != fallsThrough || b.filter != nil && b.filter.Complete
+}
+
+// decideAhead judges an entry whose packets a rule before kube-proxy's takes.
+func (b *builder) decideAhead(e *Entry, j *journey) {
+	e.Masquerade = b.masqueradeOf(j)
+	switch j.end {
+	case translated:
+		e.Verdict = DifferentBackends
+		e.Endpoints = []Endpoint{{Addr: j.to, Probability: one}}
+	case atBackends:
+		e.Verdict = DifferentBackends
+		e.Endpoints = j.backends.endpoints
+	default:
+		e.Verdict = Broken
+	}
+}
+
+// decideBackends judges an entry that reaches a chain of endpoints.
+func (b *builder) decideBackends(e *Entry, d *draft, j *journey, own *journey) {
+	e.Masquerade = b.masqueradeOf(j)
+	e.Endpoints = j.backends.endpoints
+	if dead := j.backends.dead; dead != nil && len(j.backends.endpoints) == 0 && b.nat.Complete {
+		e.Verdict = Broken
+		e.Path = append(slices.Clone(j.path), dead)
+		return
+	}
+	svc := e.Service
+	kind, _ := kubeproxy.ParseChainName(j.decided.Name)
+	switch {
+	case e.Kind == ClusterIP:
+		e.Verdict = IsClusterIP
+		if !b.isOwn(svc, j.decided) {
+			e.Verdict = DifferentBackends
+		}
+	case kind == kubeproxy.LocalChain && b.isOwn(svc, j.decided), kind == kubeproxy.XLBChain && b.isOwn(svc, j.decided):
+		e.Verdict = LocalEndpoints
+	case own != nil && own.end == atBackends && own.decided == j.decided:
+		e.Verdict = JoinsClusterIP
+		if len(j.sources) > 0 {
+			e.Verdict = Filtered
+		}
+	case own == nil && b.isOwn(svc, j.decided):
+		// The text shows the entry and its service chain, and no cluster IP's
+		// entry. Missing from a fragment is not missing on the node.
+		e.Verdict = Unknown
+		if b.nat.Complete && kind == kubeproxy.ServiceChain {
+			e.Verdict = JoinsClusterIP
+		}
+	case own != nil && own.end == atBackends && sameEndpoints(own.backends.endpoints, j.backends.endpoints):
+		e.Verdict = SameBackends
+	default:
+		e.Verdict = DifferentBackends
+	}
+}
+
+// isOwn reports whether a chain is one of the service's own. Nothing speaks
+// against it where the service has no name and no chain of its own is known.
+func (b *builder) isOwn(svc *Service, c *netfilter.Chain) bool {
+	own := svc.Chains
+	return c == own.Service || c == own.Local || c == own.External || c == own.Firewall || own == (Chains{})
+}
+
+// masqueradeOf tells whose packets lose their source address on a journey.
+func (b *builder) masqueradeOf(j *journey) Masquerading {
+	switch {
+	case b.masquerading == no:
+		return MasqueradeNever
+	case j.masquerade != "":
+		return j.masquerade
+	case j.end != atBackends:
+		return MasqueradeNever
+	case len(j.backends.endpoints) == 0:
+		return MasqueradeUnknown // the endpoint chains are not in the text
+	case j.backends.hairpin:
+		return MasqueradeHairpin
+	}
+	return MasqueradeNever
+}
+
+// refusesForLackOfEndpoints reports whether a journey was refused by a rule
+// that says so: kube-proxy up to 1.24 marks packets for dropping at the end of
+// an external chain when the node has no endpoint.
+func refusesForLackOfEndpoints(j *journey) bool {
+	claim, ok := kubeproxy.ParseComment(j.path[len(j.path)-1].Comment())
+	return ok && (claim.Kind == kubeproxy.ClaimNoLocal || claim.Kind == kubeproxy.ClaimNoEndpoints)
+}
+
+// refusalFor picks the rule of filter that an outside client meets.
+func (b *builder) refusalFor(d *draft) []*netfilter.Rule {
+	for _, r := range d.refusals {
+		if d.kind == ClusterIP || r.Chain().Name == kubeproxy.ExternalServicesChain {
+			return []*netfilter.Rule{r}
+		}
+	}
+	return d.refusals[:1]
+}
+
+// checkBackends notes what a service chain deals out to nowhere.
+func (b *builder) checkBackends(svc *Service) {
+	for _, c := range []*netfilter.Chain{svc.Chains.Service, svc.Chains.Local} {
+		if c == nil {
+			continue
+		}
+		found := b.backendsOf(c)
+		if found == nil || !b.nat.Complete {
+			continue
+		}
+		if found.dead != nil {
+			b.report(source.Warning, "dead-endpoint", found.dead, "%s deals connections of %s to an endpoint chain that translates nothing", c.Name, nameOf(svc))
+		}
+		if !found.whole {
+			b.report(source.Warning, "share-left", c.Rule(c.NumRules()-1), "the chances in %s do not add up to 1: some connections get no endpoint", c.Name)
+		}
+	}
+}

@@ -1,0 +1,96 @@
+package kubeproxy
+
+import (
+	"strings"
+
+	"github.com/svcpath/svcpath/analyzer/netfilter"
+	"github.com/svcpath/svcpath/analyzer/snapshot"
+)
+
+// Evidence is a sign of a mode in a snapshot.
+type Evidence struct {
+	Mode Mode
+	// Why names the sign: "chain KUBE-SVC-… in table nat, IPv4".
+	Why string
+}
+
+// Detect tells from what was captured how the node's kube-proxy works. Signs
+// of several modes side by side are what a switch of modes leaves behind; then
+// the mode is Mixed. Canary and hint chains are kubelet's and are no sign.
+func Detect(s *snapshot.Snapshot) (Mode, []Evidence) {
+	var signs []Evidence
+	seen := map[Mode]bool{}
+	note := func(m Mode, why string) {
+		if !seen[m] {
+			seen[m] = true
+			signs = append(signs, Evidence{m, why})
+		}
+	}
+	for _, t := range s.Tables {
+		if t.Backend == netfilter.Native {
+			if t.Name == "kube-proxy" {
+				note(NFTables, "table "+t.Name+", "+t.Family.String())
+			}
+			continue
+		}
+		for _, c := range t.Chains() {
+			if mode, ok := modeOfChain(c); ok {
+				note(mode, "chain "+c.Name+" in table "+t.Name+", "+t.Family.String())
+			}
+		}
+	}
+	for _, src := range s.Sources {
+		switch src.Format {
+		case snapshot.IPVSADMSave, snapshot.IPVSADMList, snapshot.ProcIPVS:
+			note(IPVS, string(src.Format)+" at "+src.Pos.String())
+		}
+	}
+	switch len(seen) {
+	case 0:
+		return NoMode, nil
+	case 1:
+		return signs[0].Mode, signs
+	}
+	return Mixed, signs
+}
+
+// modeOfChain tells the mode that only writes such a chain.
+func modeOfChain(c *netfilter.Chain) (Mode, bool) {
+	name := c.Name
+	if !strings.HasPrefix(name, "KUBE-") {
+		return "", false
+	}
+	switch kind, _ := ParseChainName(name); kind {
+	case ServiceChain, ExternalChain, LocalChain, FirewallChain, XLBChain, EndpointChain:
+		return IPTables, true
+	}
+	switch name {
+	case "KUBE-PORTALS-CONTAINER", "KUBE-PORTALS-HOST", "KUBE-NODEPORT-CONTAINER", "KUBE-NODEPORT-HOST", "KUBE-NODEPORT-NON-LOCAL":
+		return Userspace, true // pkg/proxy/userspace/proxier.go
+	case "KUBE-NODE-PORT", "KUBE-LOAD-BALANCER", "KUBE-IPVS-FILTER", "KUBE-LOAD-BALANCER-SOURCE-RANGE", "KUBE-LOAD-BALANCER-FW":
+		return IPVS, true // pkg/proxy/ipvs/proxier.go
+	case NodePortsChain, ExternalServicesChain:
+		return IPTables, true
+	case ServicesChain:
+		// Both modes have it. In iptables mode its rules in nat jump on to
+		// service chains or to KUBE-NODEPORTS; IPVS mode's match sets.
+		for r := range c.Rules() {
+			if j, ok := r.Jump(); ok {
+				if mode, ok := modeOfJump(j.Name); ok {
+					return mode, true
+				}
+			}
+		}
+	}
+	return "", false
+}
+
+func modeOfJump(name string) (Mode, bool) {
+	if kind, _ := ParseChainName(name); kind != OtherChain || name == NodePortsChain {
+		return IPTables, true
+	}
+	if name == "KUBE-NODE-PORT" || name == "KUBE-LOAD-BALANCER" {
+		return IPVS, true
+	}
+	return "", false
+}

@@ -44,7 +44,7 @@ func Analyze(s *snapshot.Snapshot) *Analysis {
 	for _, t := range s.Tables {
 		a.Graphs = append(a.Graphs, chaingraph.Build(t))
 	}
-	a.Inventory = inventory.Build(s)
+	a.Inventory = inventory.Build(s, a.Graphs)
 	a.Coverage = coverageOf(s, a.Inventory.Mode)
 	a.Diagnostics = slices.Concat(s.Diagnostics, a.Inventory.Diagnostics)
 	for _, g := range a.Graphs {

@@ -3,15 +3,17 @@ package inventory
 import (
 	"slices"
 
+	"github.com/svcpath/svcpath/analyzer/chaingraph"
 	"github.com/svcpath/svcpath/analyzer/kubeproxy"
 	"github.com/svcpath/svcpath/analyzer/netfilter"
 	"github.com/svcpath/svcpath/analyzer/snapshot"
 	"github.com/svcpath/svcpath/analyzer/source"
 )
 
-// Build reads the services back from a snapshot's rules. A snapshot without
-// rules of kube-proxy's iptables mode gives an inventory without services.
-func Build(s *snapshot.Snapshot) *Inventory {
+// Build reads the services back from a snapshot's rules; graphs are those of
+// its tables. A snapshot without rules of kube-proxy's iptables mode gives an
+// inventory without services.
+func Build(s *snapshot.Snapshot, graphs []*chaingraph.Graph) *Inventory {
 	inv := &Inventory{}
 	inv.Mode, _ = kubeproxy.Detect(s)
 	for _, family := range []netfilter.Family{netfilter.IPv4, netfilter.IPv6} {
@@ -30,7 +32,7 @@ func Build(s *snapshot.Snapshot) *Inventory {
 		if nat == nil {
 			nat = netfilter.NewTable(family, "nat")
 		}
-		services, diagnostics := readIPTables(s, nat, filter)
+		services, diagnostics := readIPTables(s, nat, filter, graphOf(graphs, nat))
 		inv.Services = append(inv.Services, services...)
 		inv.Diagnostics = append(inv.Diagnostics, diagnostics...)
 	}
@@ -82,4 +84,13 @@ func filterOf(s *snapshot.Snapshot, family netfilter.Family, nat *netfilter.Tabl
 		}
 	}
 	return best
+}
+
+func graphOf(graphs []*chaingraph.Graph, t *netfilter.Table) *chaingraph.Graph {
+	for _, g := range graphs {
+		if g.Table == t {
+			return g
+		}
+	}
+	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"slices"
 
+	"github.com/svcpath/svcpath/analyzer/chaingraph"
 	"github.com/svcpath/svcpath/analyzer/kubeproxy"
 	"github.com/svcpath/svcpath/analyzer/netfilter"
 	"github.com/svcpath/svcpath/analyzer/snapshot"
@@ -78,8 +79,9 @@ type serviceKey struct {
 	hash     string
 }
 
-// readIPTables reads one family's services.
-func readIPTables(s *snapshot.Snapshot, nat, filter *netfilter.Table) ([]*Service, []source.Diagnostic) {
+// readIPTables reads one family's services. graph is nat's; nil when nat was
+// not captured.
+func readIPTables(s *snapshot.Snapshot, nat, filter *netfilter.Table, graph *chaingraph.Graph) ([]*Service, []source.Diagnostic) {
 	b := &builder{
 		snapshot: s, family: nat.Family, nat: nat, filter: filter,
 		targets:  map[*netfilter.Chain]target{},
@@ -104,6 +106,9 @@ func readIPTables(s *snapshot.Snapshot, nat, filter *netfilter.Table) ([]*Servic
 		slices.SortStableFunc(svc.Entries, compareEntries)
 	}
 	b.checkEndpointNames()
+	if graph != nil {
+		b.orphans(graph)
+	}
 	return b.order, b.diagnostics
 }
 

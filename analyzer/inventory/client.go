@@ -116,6 +116,8 @@ func (c *client) match(m netfilter.Match, cond *condition) ternary {
 		return ternaryOf(m.Not)
 	case *netfilter.AddrType:
 		return c.addrType(m)
+	case *netfilter.Conntrack:
+		return connState(m)
 	case *netfilter.Statistic:
 		if m.Nth {
 			return maybe
@@ -218,4 +220,13 @@ func (c *client) addrType(m *netfilter.AddrType) ternary {
 		holds = min(holds, maybe)
 	}
 	return holds
+}
+
+// connState evaluates a test of the connection: its first packet is NEW, and
+// nothing has translated it yet. Other facts of a connection are left open.
+func connState(m *netfilter.Conntrack) ternary {
+	if m.States == 0 || *m != (netfilter.Conntrack{States: m.States, StatesNot: m.StatesNot}) {
+		return maybe
+	}
+	return ternaryOf((m.States&netfilter.StateNew != 0) != m.StatesNot)
 }

@@ -29,24 +29,29 @@ var faultEffects = map[string]func(*testing.T, []serviceView){
 		e.Verdict, e.Masquerade, e.Endpoints = "different-backends", "never", []string{"10.244.2.250:8080 1"}
 	},
 
-	// Nothing jumps to the service's chain any more.
+	// Nothing jumps to the service's chain any more; the jump was also what showed
+	// the internal policy.
 	"service-rule-deleted": func(t *testing.T, views []serviceView) {
-		e := entryOf(t, views, "zoo/multiport:https tcp 443 IPv4", "ClusterIP")
+		const service = "zoo/multiport:https tcp 443 IPv4"
+		e := entryOf(t, views, service, "ClusterIP")
 		e.Verdict, e.Masquerade, e.Endpoints = "broken", "never", nil
+		views[indexOf(views, service)].InternalPolicy = ""
 	},
 }
 
 // entryOf finds the one entry of a kind that a service port has.
 func entryOf(t *testing.T, views []serviceView, service, kind string) *entryView {
 	t.Helper()
-	for _, v := range views {
-		if v.Service != service {
-			continue
-		}
-		if i := slices.IndexFunc(v.Entries, func(e entryView) bool { return e.Kind == kind }); i >= 0 {
-			return &v.Entries[i]
+	if i := indexOf(views, service); i >= 0 {
+		entries := views[i].Entries
+		if j := slices.IndexFunc(entries, func(e entryView) bool { return e.Kind == kind }); j >= 0 {
+			return &entries[j]
 		}
 	}
 	t.Fatalf("the manifests have no %s with a %s", service, kind)
 	return nil
+}
+
+func indexOf(views []serviceView, service string) int {
+	return slices.IndexFunc(views, func(v serviceView) bool { return v.Service == service })
 }

@@ -112,23 +112,3 @@ func endpointText(e inventory.Endpoint) string {
 	}
 	return e.Addr.String() + " " + e.Probability.RatString()
 }
-
-// leaveKindsOpen lets the truth accept openKind where the rules cannot tell the
-// kind: a service without endpoints stands in the filter table alone, where
-// comments do not name it.
-func leaveKindsOpen(want *serviceView, got serviceView) {
-	if len(want.Endpoints) > 0 {
-		return
-	}
-	for i := range want.Entries {
-		w := &want.Entries[i]
-		if w.Kind != "LoadBalancerIP" && w.Kind != "ExternalIP" {
-			continue
-		}
-		if slices.ContainsFunc(got.Entries, func(g entryView) bool {
-			return g.Kind == openKind && g.Port == w.Port && slices.Equal(g.Addresses, w.Addresses)
-		}) {
-			w.Kind = openKind
-		}
-	}
-}

@@ -248,3 +248,16 @@ func TestWriterErrorsComeBack(t *testing.T) {
 		}
 	}
 }
+
+// A huge name stands in its own row and widens no other beyond reason.
+func TestHugeNamesDoNotMultiply(t *testing.T) {
+	a := medley()
+	web := a.Inventory.Services[1]
+	web.Name = strings.Repeat("x", 1<<20)
+	for range 1000 {
+		a.Inventory.Services = append(a.Inventory.Services, a.Inventory.Services[0])
+	}
+	if n := len(rendered(t, text(report.TextOptions{}), a)); n > 20<<20 {
+		t.Errorf("%d bytes of text for one name of 1 MiB", n)
+	}
+}

@@ -43,6 +43,19 @@ func Escape(s string) string {
 	return b.String()
 }
 
+// clip is the beginning of text that is longer than n characters.
+func clip(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	for i := range s {
+		if n--; n < 0 {
+			return s[:i] + "…"
+		}
+	}
+	return s
+}
+
 // isPlain reports whether the text is valid UTF-8 and printable throughout.
 func isPlain(s string) bool {
 	for _, r := range s {

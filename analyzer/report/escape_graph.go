@@ -16,6 +16,9 @@ const maxLabel = 120
 // have no width) as \u{1b}, bytes that are no UTF-8 as U+FFFD, what is too
 // long cut off.
 func visible(s string) string {
+	if len(s) <= maxLabel && isPlain(s) {
+		return s
+	}
 	var b strings.Builder
 	n := 0
 	for _, r := range s {
@@ -56,8 +59,12 @@ func dotQuote(lines ...string) string {
 // Mermaid takes labels for Markdown and HTML with entities, icons and formulas
 // of its own, so nothing stands for itself but what is known to be plain; the
 // rest is written as entities by number ("#35;", mermaid.js.org/syntax/
-// flowchart.html, "Entity codes to escape characters").
+// flowchart.html, "Entity codes to escape characters"). It takes no label
+// without any text.
 func mermaidQuote(lines ...string) string {
+	if len(lines) == 1 && lines[0] == "" {
+		return `"#32;"`
+	}
 	var b strings.Builder
 	b.WriteByte('"')
 	for i, line := range lines {

@@ -3,6 +3,7 @@ package report
 import (
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/svcpath/svcpath/analyzer/netfilter"
 )
@@ -45,19 +46,20 @@ func conditions(r *netfilter.Rule) string {
 			continue
 		}
 		words = append(words, word)
-		if length += len(word); length > maxLabel*len("\U0010ffff") {
-			break // more than a label shows
+		if length += len(word); length > maxLabelBytes {
+			break
 		}
 	}
 	return strings.Join(words, " ")
 }
 
+// maxLabelBytes of text are as much as a label shows, and more.
+const maxLabelBytes = (maxLabel + 1) * utf8.UTFMax
+
 // short takes from a match or statement what only iptables needs:
 // "-m conntrack --ctstate NEW" is "conntrack ctstate NEW".
 func short(option string) string {
-	if cut := maxLabel * len("\U0010ffff"); len(option) > 2*cut {
-		option = option[:2*cut] // more than a label shows, even when half of it goes
-	}
+	option = option[:min(len(option), 2*maxLabelBytes)] // what is taken out may be a part of it
 	option = strings.TrimPrefix(strings.TrimPrefix(option, "-m "), "-j ")
 	return strings.ReplaceAll(option, " --", " ")
 }

@@ -44,16 +44,16 @@ func GraphMermaid(w io.Writer, a *analyzer.Analysis, o GraphOptions) error {
 	m := newMermaidDrawing(newGraphDrawing(a, parts))
 	m.draw()
 	left := m.leftOut()
-	if left != "" && o.Service == "" {
-		left += "; --service NAMESPACE/NAME draws one service"
+	if left != nil && o.Service == "" {
+		left = append(left, "--service NAMESPACE/NAME draws one service")
 	}
 	var b strings.Builder
-	if left != "" {
-		b.WriteString("%% " + left + "\n")
+	if left != nil {
+		b.WriteString("%% " + strings.Join(left, ", ") + "\n")
 	}
 	b.WriteString(mermaidHead)
-	if left != "" {
-		fmt.Fprintf(&b, "  n%d[%s]:::note\n", m.newID(), mermaidQuote(left))
+	if left != nil {
+		fmt.Fprintf(&b, "  n%d[%s]:::note\n", m.newID(), mermaidQuote(left...))
 	}
 	for i := range m.bodies {
 		if m.bodies[i].Len() > 0 {
@@ -193,9 +193,9 @@ func mermaidEdge(e graphEdge) string {
 	return fmt.Sprintf("    n%d %s%s n%d\n", e.from, arrow, label, e.to)
 }
 
-// leftOut says what is not in the drawing: "left out: 812 of 1,200 jumps, …";
-// "" when all is.
-func (m *mermaidDrawing) leftOut() string {
+// leftOut says in lines what is not in the drawing: "left out: 812 of 1,200
+// jumps", …; nil when all is.
+func (m *mermaidDrawing) leftOut() []string {
 	all := graphCount{}
 	for _, p := range m.parts {
 		all.add(p)
@@ -214,9 +214,10 @@ func (m *mermaidDrawing) leftOut() string {
 		}
 	}
 	if left == nil {
-		return ""
+		return nil
 	}
-	return "left out: " + strings.Join(left, ", ") + ", farthest from the base chains first"
+	left[0] = "left out: " + left[0]
+	return append(left, "farthest from the base chains first")
 }
 
 func (n *graphCount) add(p graphPart) {

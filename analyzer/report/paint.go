@@ -10,6 +10,7 @@ import (
 // and with it the bytes of a table.
 func init() { prettytext.OverrideRuneWidthEastAsianWidth(false) }
 
+// The codes of ECMA-48, "select graphic rendition", that terminals have in common.
 const (
 	boldOn   = "\x1b[1m"
 	red      = "\x1b[31m"

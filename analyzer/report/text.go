@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	prettytext "github.com/jedib0t/go-pretty/v6/text"
@@ -11,6 +12,7 @@ import (
 	"github.com/svcpath/svcpath/analyzer"
 	"github.com/svcpath/svcpath/analyzer/inventory"
 	"github.com/svcpath/svcpath/analyzer/kubeproxy"
+	"github.com/svcpath/svcpath/analyzer/snapshot"
 )
 
 // A Detail says how much text is wanted.
@@ -41,7 +43,7 @@ const fewEntries = 12
 // proof of each entry that needs one. The error is the writer's.
 func AnalysisText(w io.Writer, a *analyzer.Analysis, o TextOptions) error {
 	p := &textPrinter{out: bufio.NewWriter(w), TextOptions: o}
-	p.println(p.bold(headline(a.Inventory)))
+	p.println(p.bold(headline(a)))
 	if o.Detail != Quiet {
 		p.input(a)
 		p.services(a.Inventory.Services)
@@ -89,8 +91,8 @@ func (p *textPrinter) paragraph(indent, s string) {
 }
 
 // headline is the answer in one line.
-func headline(inv *inventory.Inventory) string {
-	entries := 0
+func headline(a *analyzer.Analysis) string {
+	inv, entries := a.Inventory, 0
 	for _, s := range inv.Services {
 		entries += len(s.Entries)
 	}
@@ -101,6 +103,8 @@ func headline(inv *inventory.Inventory) string {
 		total += n
 	}
 	switch {
+	case inv.Mode == kubeproxy.NoMode && slices.ContainsFunc(a.Snapshot.Sources, func(s *snapshot.Source) bool { return s.Unbuilt }):
+		return "no sign of kube-proxy in what could be read; some of the input is recognised and not read"
 	case len(inv.Services) == 0 && inv.Mode == kubeproxy.NoMode:
 		return "no sign of kube-proxy in this input"
 	case len(inv.Services) == 0 && inv.Mode != kubeproxy.IPTables:
@@ -133,7 +137,7 @@ func did(v inventory.Verdict, n int) string {
 	case inventory.SameBackends:
 		one, many = "has its ClusterIP's backends", "have their ClusterIP's backends"
 	case inventory.Filtered:
-		one, many = "joins it for some sources only", "join it for some sources only"
+		one, many = "joins its ClusterIP chain for some sources only", "join their ClusterIP chain for some sources only"
 	case inventory.LocalEndpoints:
 		one, many = "goes to local endpoints", "go to local endpoints"
 	case inventory.NoEndpoints:

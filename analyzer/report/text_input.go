@@ -1,7 +1,9 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/svcpath/svcpath/analyzer"
@@ -54,7 +56,7 @@ func sourceFormat(s *snapshot.Source) string {
 func sourceFamily(s *snapshot.Source) string {
 	switch {
 	case s.Family == netfilter.AnyFamily:
-		return "-"
+		return ""
 	case s.FamilyInferred:
 		return s.Family.String() + " (inferred)"
 	}
@@ -109,13 +111,16 @@ func (p *textPrinter) findings(findings []audit.Finding) {
 // fewDiagnostics is how many remarks are written without being asked for all.
 const fewDiagnostics = 20
 
-// diagnostics writes the remarks about the input.
+// diagnostics writes the remarks about the input, the worst first, and each
+// severity in the order of the input.
 func (p *textPrinter) diagnostics(diagnostics []source.Diagnostic) {
 	if len(diagnostics) == 0 {
 		return
 	}
 	p.heading("Remarks about the input")
-	for i, d := range diagnostics {
+	worstFirst := slices.Clone(diagnostics)
+	slices.SortStableFunc(worstFirst, func(a, b source.Diagnostic) int { return cmp.Compare(b.Severity, a.Severity) })
+	for i, d := range worstFirst {
 		if i == fewDiagnostics && p.Detail != Verbose {
 			p.println("  and ", fmt.Sprint(len(diagnostics)-i), " more; -v shows them all")
 			break

@@ -54,6 +54,10 @@ func (p *textPrinter) proof(s *inventory.Service, e *inventory.Entry) {
 	}
 }
 
+// maxRule is how much of a rule is quoted. Real ones are far shorter; the first
+// rules of a path are quoted for every entry.
+const maxRule = 2000
+
 // evidence writes rules of the dump with their places, lined up. They are
 // never wrapped, so that they can be copied.
 func (p *textPrinter) evidence(indent string, rules []*netfilter.Rule) {
@@ -63,7 +67,7 @@ func (p *textPrinter) evidence(indent string, rules []*netfilter.Rule) {
 		width = max(width, len(places[i]))
 	}
 	for i, r := range rules {
-		p.println(indent, places[i], strings.Repeat(" ", width-len(places[i])+2), Escape(r.Text()))
+		p.println(indent, places[i], strings.Repeat(" ", width-len(places[i])+2), clip(Escape(r.Text()), maxRule))
 	}
 }
 
@@ -126,16 +130,16 @@ func (p *textPrinter) ends(endpoints []inventory.Endpoint) string {
 		}
 		part := e.Addr.String()
 		if len(endpoints) > 1 && e.Probability != nil {
-			part += " (" + share(e.Probability) + ")"
+			part += " (" + percent(e.Probability) + ")"
 		}
 		parts = append(parts, part)
 	}
 	return strings.Join(parts, ", ")
 }
 
-// share is a share of connections to a tenth of a percent: "50%", "33.3%". What
+// percent is a share of connections to a tenth of a percent: "50%", "33.3%". What
 // only rounds to nothing or to everything says so.
-func share(p *big.Rat) string {
+func percent(p *big.Rat) string {
 	f, _ := new(big.Rat).Mul(p, big.NewRat(100, 1)).Float64()
 	s := strings.TrimSuffix(strconv.FormatFloat(f, 'f', 1, 64), ".0")
 	switch {

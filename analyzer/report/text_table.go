@@ -15,29 +15,34 @@ import (
 // A textTable lines columns up with blanks alone.
 type textTable struct {
 	p      *textPrinter
-	rows   []table.Row
 	header table.Row
-	widths []int
+	rows   []table.Row
+	widths []int // of each column's cells; 0 for a column without any
 }
 
 func (p *textPrinter) newTable(header ...string) *textTable {
 	t := &textTable{p: p, widths: make([]int, len(header))}
-	t.header = t.cells(header)
+	for _, name := range header {
+		t.header = append(t.header, name)
+	}
 	return t
 }
 
-func (t *textTable) row(cells ...string) { t.rows = append(t.rows, t.cells(cells)) }
+// maxCell is how many columns of a cell are shown. No name of Kubernetes comes
+// near, and one cell of a damaged dump must not widen all rows without end.
+const maxCell = 300
 
-func (t *textTable) cells(cells []string) table.Row {
+func (t *textTable) row(cells ...string) {
 	row := make(table.Row, len(cells))
 	for i, c := range cells {
+		c = clip(c, maxCell)
 		row[i] = c
 		t.widths[i] = max(t.widths[i], prettytext.StringWidthWithoutEscSequences(c))
 	}
-	return row
+	t.rows = append(t.rows, row)
 }
 
-// write writes the table. Where the terminal's width is known, the last column
+// write writes the table, without columns that are empty. Where the terminal's width is known, the last column
 // is wrapped to what the others leave of it, as long as that is of use.
 func (t *textTable) write() {
 	if len(t.rows) == 0 {
@@ -51,10 +56,13 @@ func (t *textTable) write() {
 	}
 	w.SetStyle(style)
 	w.SuppressTrailingSpaces()
+	w.SuppressEmptyColumns()
 	if last := len(t.widths) - 1; t.p.Width > 0 {
 		room := t.p.Width - indent
-		for _, width := range t.widths[:last] {
-			room -= width + gap
+		for i, width := range t.widths[:last] {
+			if width > 0 {
+				room -= max(width, len(t.header[i].(string))) + gap
+			}
 		}
 		w.SetColumnConfigs([]table.ColumnConfig{{
 			Number: last + 1, WidthMax: max(room, useful), WidthMaxEnforcer: prettytext.WrapSoft,
@@ -116,9 +124,6 @@ func (p *textPrinter) clusterIPs(s *inventory.Service) string {
 		}
 		ips = append(ips, ip)
 	}
-	if len(ips) == 0 {
-		return "-"
-	}
 	return strings.Join(ips, ", ")
 }
 
@@ -164,18 +169,22 @@ func scopeShares(endpoints []inventory.Endpoint) string {
 	if low == nil {
 		return fmt.Sprintf("%d", len(endpoints))
 	}
-	if share(low) == share(high) {
-		return fmt.Sprintf("%d × %s", len(endpoints), share(low))
+	if percent(low) == percent(high) {
+		return fmt.Sprintf("%d × %s", len(endpoints), percent(low))
 	}
-	return fmt.Sprintf("%d × %s to %s", len(endpoints), share(low), share(high))
+	return fmt.Sprintf("%d × %s to %s", len(endpoints), percent(low), percent(high))
 }
 
 func policies(s *inventory.Service) string {
 	var parts []string
-	if s.ExternalPolicy != "" {
+	switch {
+	case s.ExternalPolicy == s.InternalPolicy && s.ExternalPolicy != "":
+		parts = append(parts, string(s.ExternalPolicy))
+	case s.ExternalPolicy != "" && s.InternalPolicy != "":
+		parts = append(parts, "external "+string(s.ExternalPolicy), "internal "+string(s.InternalPolicy))
+	case s.ExternalPolicy != "":
 		parts = append(parts, "external "+string(s.ExternalPolicy))
-	}
-	if s.InternalPolicy != "" {
+	case s.InternalPolicy != "":
 		parts = append(parts, "internal "+string(s.InternalPolicy))
 	}
 	if len(s.SourceRanges) > 0 {
@@ -184,21 +193,14 @@ func policies(s *inventory.Service) string {
 	if s.HealthCheckNodePort != 0 {
 		parts = append(parts, fmt.Sprintf("health check %d", s.HealthCheckNodePort))
 	}
-	return orDash(strings.Join(parts, ", "))
+	return strings.Join(parts, ", ")
 }
 
 func affinity(s *inventory.Service) string {
 	if s.Affinity == nil {
-		return "-"
+		return ""
 	}
 	return fmt.Sprintf("ClientIP %d s", s.Affinity.TimeoutSeconds)
-}
-
-func orDash(s string) string {
-	if s == "" {
-		return "-"
-	}
-	return s
 }
 
 // externalEntries writes the table of entries that are dialled from outside.
@@ -215,7 +217,7 @@ func (p *textPrinter) externalEntries(inv *inventory.Inventory) {
 				name, proto = "", ""
 			}
 			last = s
-			t.row(name, proto, entryName(e), p.verdict(e.Verdict), clientAddress(e.Masquerade), orDash(pathText(e.Path)))
+			t.row(name, proto, entryName(e), p.verdict(e.Verdict), clientAddress(e), pathText(e.Path))
 		}
 	}
 	if len(t.rows) == 0 {
@@ -266,9 +268,13 @@ func entryAddress(e *inventory.Entry) string {
 	return strings.Join(at, ", ")
 }
 
-// clientAddress says what the endpoint sees of the client's address.
-func clientAddress(m inventory.Masquerading) string {
-	switch m {
+// clientAddress says what the endpoint sees of the client's address; nothing
+// where no endpoint is known to see anything.
+func clientAddress(e *inventory.Entry) string {
+	if len(e.Endpoints) == 0 {
+		return ""
+	}
+	switch e.Masquerade {
 	case inventory.MasqueradeAlways:
 		return "masqueraded"
 	case inventory.MasqueradeNever:

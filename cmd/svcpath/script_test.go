@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -42,10 +43,18 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// exits CODE ARGUMENT… runs svcpath and compares its exit code.
+// exits CODE ARGUMENT… runs svcpath and compares its exit code. An argument in
+// double quotes is a string literal of Go.
 func exits(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) == 0 {
 		ts.Fatalf("usage: exits CODE ARGUMENT…")
+	}
+	for i, arg := range args {
+		if strings.HasPrefix(arg, `"`) {
+			text, err := strconv.Unquote(arg)
+			ts.Check(err)
+			args[i] = text
+		}
 	}
 	err := ts.Exec("svcpath", args[1:]...)
 	code := "0"
@@ -112,6 +121,7 @@ func binary(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	text, err := strconv.Unquote(args[1])
 	ts.Check(err)
+	ts.Check(os.MkdirAll(filepath.Dir(ts.MkAbs(args[0])), 0o777))
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), bytes.Repeat([]byte(text), times), 0o666))
 }
 

@@ -59,7 +59,7 @@ func (op *opener) leaveOut(path string, line int, alone bool, reason string) {
 func (op *opener) open(input string) {
 	if input == "-" {
 		if op.stdin == nil {
-			op.fail(input, 0, errors.New("standard input is read once"))
+			op.fail(input, 0, errors.New("standard input is not there, or was read before"))
 			return
 		}
 		op.content(input, op.stdin, 0, true)

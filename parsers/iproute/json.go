@@ -9,51 +9,48 @@ import (
 
 // objects runs over the objects of the JSON array that begins at the cursor,
 // each as text with the cursor of its first line, and gives the cursor behind
-// the array. Text that ends early or is no JSON ends the walk with a remark;
-// what came before it stands.
+// the line that the array ends in. Text that ends early or is no JSON ends the
+// walk with a remark; what came before it stands.
 func objects(at source.Cursor, visit func(at source.Cursor, object json.RawMessage)) (diags []source.Diagnostic, next source.Cursor) {
 	text := at.File.Text[at.Offset:]
 	dec := json.NewDecoder(strings.NewReader(text))
-	here, passed := at, 0 // the line that holds text[passed]
-	advance := func(offset int) {
-		here.Line += strings.Count(text[passed:offset], "\n")
-		passed = offset
+	here, seen := at, 0 // the line that holds text[seen]
+	// proceed takes here to what comes next: the decoder stands before the
+	// comma and the white space that separate two objects.
+	proceed := func() {
+		offset := max(seen, int(dec.InputOffset()))
+		offset = len(text) - len(strings.TrimLeft(text[offset:], ", \t\r\n"))
+		here.Line += strings.Count(text[seen:offset], "\n")
+		seen = offset
+	}
+	behind := func() source.Cursor {
+		here.Offset = at.Offset + seen
+		_, next := here.Next()
+		return next
 	}
 	fail := func() ([]source.Diagnostic, source.Cursor) {
-		advance(int(dec.InputOffset()))
-		found := strings.TrimLeft(text[passed:], ", \t\r\n")
-		advance(len(text) - len(found))
-		found, _, _ = strings.Cut(found, "\n")
+		proceed()
+		found, _, _ := strings.Cut(text[seen:], "\n")
 		if found == "" {
-			return append(diags, unread(at, "the end of the text", "the JSON array that begins here to be closed")), endOfLine(here, at, passed)
+			d := unread(at, "the end of the text", "the JSON array that begins here to be closed")
+			return append(diags, d), behind()
 		}
-		return append(diags, unread(here, found, "an object or the end of a JSON array")), endOfLine(here, at, passed)
+		return append(diags, unread(here, found, "an object or the end of a JSON array")), behind()
 	}
 	if open, err := dec.Token(); err != nil || open != json.Delim('[') {
 		return fail()
 	}
 	for dec.More() {
 		var object json.RawMessage
-		advance(int(dec.InputOffset()))
-		for passed < len(text) && strings.IndexByte(", \t\r\n", text[passed]) >= 0 {
-			advance(passed + 1)
-		}
+		proceed()
 		if err := dec.Decode(&object); err != nil {
 			return fail()
 		}
 		visit(here, object)
 	}
+	proceed() // to the closing bracket
 	if _, err := dec.Token(); err != nil {
 		return fail()
 	}
-	advance(int(dec.InputOffset()))
-	return diags, endOfLine(here, at, passed)
-}
-
-// endOfLine is the cursor behind the line that holds the passed-th byte of the
-// text from at on.
-func endOfLine(here, at source.Cursor, passed int) source.Cursor {
-	here.Offset = at.Offset + passed
-	_, next := here.Next()
-	return next
+	return diags, behind()
 }

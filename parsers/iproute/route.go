@@ -41,7 +41,12 @@ func isRouteKey(rest string) bool {
 			gateway, _ = cutWord(rest)
 		}
 		return isDestination(gateway) && gateway != "default"
-	case "dev", "nhid", "proto", "scope", "table", "src", "metric":
+	case "dev":
+		// "ip neigh" goes on like that: "10.0.0.1 dev eth0 lladdr … STALE".
+		value, rest := cutWord(rest)
+		more, _ := cutWord(rest)
+		return value != "" && more != "lladdr" && (more == "" || more != strings.ToUpper(more))
+	case "nhid", "proto", "scope", "table", "src", "metric", "encap":
 		value, _ := cutWord(rest)
 		return value != ""
 	}
@@ -82,9 +87,15 @@ func ParseRoute(at source.Cursor, foreign func(line string) bool) (routes []snap
 			if problem != "" || !isMultipath(after) {
 				add(r, at, line, problem)
 			}
-		case word == "nexthop" && hops.Dst.IsValid():
+		case word == "nexthop":
 			r := hops
 			problem := parseHop(&r, rest)
+			switch {
+			case !r.Dst.IsValid():
+				problem = "a line before it with the route's destination"
+			case r.Dst.Bits() == 0 && r.Via.IsValid():
+				r.Dst = defaultOf(r, rest)
+			}
 			r.Pos = at.Pos()
 			add(r, at, line, problem)
 		case word == "":

@@ -72,10 +72,15 @@ func (h jsonHop) gateway() netip.Addr {
 
 func (r jsonRoute) destination() (dst netip.Prefix, ok bool) {
 	if r.Dst == "default" {
-		// As in the text: only IPv6 routes have a preference.
+		// As in the text: an address tells the family, else the preference
+		// that only IPv6 routes have.
+		addrs := []netip.Addr{r.Src, r.Gateway}
+		for _, hop := range r.Hops {
+			addrs = append(addrs, hop.Gateway)
+		}
 		six := r.Pref != ""
-		if i := slices.IndexFunc([]netip.Addr{r.Src, r.Gateway}, netip.Addr.IsValid); i >= 0 {
-			six = []netip.Addr{r.Src, r.Gateway}[i].Is6()
+		if i := slices.IndexFunc(addrs, netip.Addr.IsValid); i >= 0 {
+			six = addrs[i].Is6()
 		}
 		if six {
 			return netip.PrefixFrom(netip.IPv6Unspecified(), 0), true

@@ -43,6 +43,7 @@ func Parse(at source.Cursor, foreign func(string) bool) (*Dump, source.Cursor) {
 	next := at
 	for at.More() {
 		line, after := at.Next()
+		line = strings.TrimSuffix(line, "\r")
 		bare := line
 		if _, rule, ok := strings.Cut(line, "] "); ok && line[0] == '[' {
 			bare = rule
@@ -96,6 +97,9 @@ func Parse(at source.Cursor, foreign func(string) bool) (*Dump, source.Cursor) {
 			var st []netfilter.Statement
 			if _, to, ok := strings.Cut(rest, "-j KUBE-"); ok {
 				st = append(st, table.Jump("KUBE-"+to))
+			}
+			if _, to, ok := strings.Cut(rest, "-g KUBE-"); ok {
+				st = append(st, table.Goto("KUBE-"+to))
 			}
 			c.AddRule(netfilter.NewRule(at.Pos(), bare, nil, st))
 		}

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/svcpath/svcpath/analyzer"
+	"github.com/svcpath/svcpath/analyzer/kubeproxy"
 	"github.com/svcpath/svcpath/parsers/capture"
 )
 
@@ -66,6 +67,7 @@ they hold is told by their content. All INPUTs of one call are one node at one m
 			return nil
 		},
 	}
+	root.SuggestionsMinimumDistance = 2
 	root.SetVersionTemplate("{{.Version}}\n")
 
 	flags := root.PersistentFlags()
@@ -115,5 +117,10 @@ func (p *program) analyze(inputs []string) (*analyzer.Analysis, error) {
 	if snap == nil {
 		return nil, err
 	}
-	return analyzer.Analyze(snap), err
+	a := analyzer.Analyze(snap)
+	if len(snap.Tables) == 0 && a.Inventory.Mode == kubeproxy.NoMode {
+		err = errors.Join(err, &failure{doing: "reading", err: fmt.Errorf(
+			"%s: nothing that tells of kube-proxy, expected the output of iptables-save or ip6tables-save", strings.Join(inputs, " "))})
+	}
+	return a, err
 }

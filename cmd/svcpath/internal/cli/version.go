@@ -1,8 +1,8 @@
 package cli
 
 import (
+	"bytes"
 	"encoding/json"
-	"io"
 	"runtime"
 	"runtime/debug"
 
@@ -72,17 +72,23 @@ func (p *program) versionCommand() *cobra.Command {
 // writeSmall writes an answer that is no analysis: a document for programs, or
 // its text.
 func (p *program) writeSmall(format string, doc any, text string) error {
+	b := bytes.NewBufferString(text)
+	var err error
 	switch format {
 	case "json":
-		enc := json.NewEncoder(p.stdout)
+		b.Reset()
+		enc := json.NewEncoder(b)
 		enc.SetEscapeHTML(false)
 		enc.SetIndent("", "  ")
-		return written(enc.Encode(doc))
+		err = enc.Encode(doc)
 	case "yaml":
-		enc := yaml.NewEncoder(p.stdout)
+		b.Reset()
+		enc := yaml.NewEncoder(b)
 		enc.SetIndent(2)
-		return written(enc.Encode(doc))
+		err = enc.Encode(doc)
 	}
-	_, err := io.WriteString(p.stdout, text)
+	if err == nil {
+		_, err = p.stdout.Write(b.Bytes())
+	}
 	return written(err)
 }

@@ -6,7 +6,7 @@ BENCHTIME ?= 1s
 TESTFLAGS ?=
 
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
-PLATFORMS   = linux/arm64 darwin/arm64 darwin/amd64 windows/amd64
+PLATFORMS   = darwin/arm64 windows/amd64
 
 # What a target needs of the tests is read from the tests, so that no list of
 # them has to be kept here.
@@ -67,7 +67,7 @@ cover: ## measure which lines the tests reach: dist/cover.html
 	@go tool cover -func=dist/cover.out | tail -n 1
 
 .PHONY: cross
-cross: ## build for the other systems it must build for
+cross: ## build for macOS and Windows, into dist
 	@for platform in $(PLATFORMS); do \
 		os=$${platform%/*}; arch=$${platform#*/}; out=dist/svcpath-$$os-$$arch; \
 		if [ $$os = windows ]; then out=$$out.exe; fi; \

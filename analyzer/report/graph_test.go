@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/netip"
 	"regexp"
 	"strconv"
@@ -20,7 +21,10 @@ import (
 	"github.com/svcpath/svcpath/analyzer/inventory"
 	"github.com/svcpath/svcpath/analyzer/netfilter"
 	"github.com/svcpath/svcpath/analyzer/report"
+	"github.com/svcpath/svcpath/analyzer/snapshot"
 	"github.com/svcpath/svcpath/analyzer/source"
+	"github.com/svcpath/svcpath/parsers/iptablessave"
+	"github.com/svcpath/svcpath/samples"
 )
 
 // graphFormats are the renderings of a graph by the ending of their golden files.
@@ -176,15 +180,31 @@ func smallGraph() *analyzer.Analysis {
 	return a
 }
 
+// myth2 is the shipped recording of that name, the IPv4 half of it.
+func myth2() *analyzer.Analysis {
+	files, err := samples.Open("myth2-loadbalancer")
+	if err != nil {
+		panic(err)
+	}
+	text, err := fs.ReadFile(files, "iptables-save.txt")
+	if err != nil {
+		panic(err)
+	}
+	dump, _ := iptablessave.Parse(source.Start(&source.File{Path: "iptables-save.txt", Text: string(text)}), nil)
+	return analyzer.Analyze(&snapshot.Snapshot{Tables: dump.Tables})
+}
+
 var graphs = map[string]struct {
 	analysis func() *analyzer.Analysis
 	options  report.GraphOptions
 }{
-	"small":   {analysis: smallGraph},
-	"service": {smallGraph, report.GraphOptions{Service: "default/web"}},
-	"refused": {smallGraph, report.GraphOptions{Service: "default/refused"}},
-	"hostile": {analysis: hostileGraph},
-	"empty":   {analysis: func() *analyzer.Analysis { return graphOf() }},
+	"small":         {analysis: smallGraph},
+	"service":       {smallGraph, report.GraphOptions{Service: "default/web"}},
+	"refused":       {smallGraph, report.GraphOptions{Service: "default/refused"}},
+	"hostile":       {analysis: hostileGraph},
+	"empty":         {analysis: func() *analyzer.Analysis { return graphOf() }},
+	"myth2":         {analysis: myth2},
+	"myth2-service": {myth2, report.GraphOptions{Service: "default/my-loadbalancer-service"}},
 }
 
 func TestGraphGolden(t *testing.T) {

@@ -196,7 +196,7 @@ func TestEveryTextBesideEveryOther(t *testing.T) {
 	check := func(name, text string, want recognition) {
 		t.Helper()
 		if diff := cmp.Diff(want, recognised(t, dir, text), cmp.AllowUnexported(recognition{})); diff != "" {
-			t.Errorf("%s: %s", name, diff)
+			t.Fatalf("%s: %s", name, diff)
 		}
 	}
 	for i, a := range texts {

@@ -22,10 +22,10 @@ func jsonBegins(line string) bool {
 func jsonKey(at source.Cursor) string {
 	head := at.File.Text[at.Offset:]
 	head = strings.TrimLeft(head[:min(len(head), 4096)], "[{}, \t\r\n")
-	key, found := strings.CutPrefix(head, `"`)
-	if key, _, found = strings.Cut(key, `"`); !found {
+	if !strings.HasPrefix(head, `"`) {
 		return ""
 	}
+	key, _, _ := strings.Cut(head[1:], `"`)
 	return key
 }
 

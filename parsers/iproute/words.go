@@ -11,12 +11,18 @@ import (
 
 // cutWord takes the first word off a line. word is "" when there is none.
 func cutWord(line string) (word, rest string) {
-	line = strings.TrimLeft(line, " \t\r")
-	if i := strings.IndexAny(line, " \t\r"); i >= 0 {
-		return line[:i], line[i:]
+	begin := 0
+	for begin < len(line) && isSpace(line[begin]) {
+		begin++
 	}
-	return line, ""
+	end := begin
+	for end < len(line) && !isSpace(line[end]) {
+		end++
+	}
+	return line[begin:end], line[end:]
 }
+
+func isSpace(c byte) bool { return c == ' ' || c == '\t' || c == '\r' }
 
 func indented(line string) bool {
 	return strings.HasPrefix(line, " ") || strings.HasPrefix(line, "\t")

@@ -5,6 +5,8 @@ import (
 	"hash/fnv"
 	"math"
 	"math/big"
+
+	"github.com/svcpath/svcpath/analyzer/inventory"
 )
 
 // A share is num/2^exp of new connections, in lowest terms. Chances are
@@ -46,10 +48,10 @@ func lowest(num *big.Int, exp uint) share {
 	return share{new(big.Int).Rsh(num, shift), exp - shift}
 }
 
-// shareOf reads a fraction; false when its denominator is no power of two.
-func shareOf(r *big.Rat) (share, bool) {
-	exp := uint(r.Denom().BitLen() - 1)
-	return share{r.Num(), exp}, r.Denom().TrailingZeroBits() == exp
+// shareOf is the inventory's share in the same form.
+func shareOf(s *inventory.Share) share {
+	num, exp := s.Fraction()
+	return share{num, exp}
 }
 
 // String is "1", "715827883/2^31", or for a long fraction its size and a digest

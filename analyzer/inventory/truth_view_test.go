@@ -107,8 +107,5 @@ func endpointText(e inventory.Endpoint) string {
 	if e.Probability == nil {
 		return e.Addr.String() + " ?"
 	}
-	if s, ok := shareOf(e.Probability); ok {
-		return e.Addr.String() + " " + s.String()
-	}
-	return e.Addr.String() + " " + e.Probability.RatString()
+	return e.Addr.String() + " " + shareOf(e.Probability).String()
 }

@@ -4,7 +4,6 @@ package report
 
 import (
 	"iter"
-	"math/big"
 	"net/netip"
 	"slices"
 
@@ -310,10 +309,10 @@ func prefixStrings(prefixes []netip.Prefix) []string {
 }
 
 // probability is the JSON number for a share: the nearest there is.
-func probability(share *big.Rat) *float64 {
+func probability(share *inventory.Share) *float64 {
 	if share == nil {
 		return nil
 	}
-	f, _ := share.Float64()
+	f := share.Float64()
 	return &f
 }

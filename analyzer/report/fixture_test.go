@@ -1,7 +1,6 @@
 package report_test
 
 import (
-	"math/big"
 	"net/netip"
 
 	"github.com/svcpath/svcpath/analyzer"
@@ -61,7 +60,7 @@ func prefixes(s ...string) []netip.Prefix {
 }
 
 func endpoint(addr string, a, b int64, scope inventory.Scope) inventory.Endpoint {
-	return inventory.Endpoint{Addr: netip.MustParseAddrPort(addr), Probability: big.NewRat(a, b), Scope: scope}
+	return inventory.Endpoint{Addr: netip.MustParseAddrPort(addr), Probability: inventory.NewShare((a<<31+b/2)/b, 31), Scope: scope}
 }
 
 func service(namespace, name, portName string, family netfilter.Family, port uint16) *inventory.Service {

@@ -35,7 +35,8 @@ func conditions(r *netfilter.Rule) string {
 		case *netfilter.Statistic:
 			word = short(m.String())
 			if !m.Nth {
-				word = "chance " + percent(m.Chance())
+				chance, _ := m.Chance().Float64()
+				word = "chance " + percent(chance)
 			}
 		case *netfilter.Recent:
 			word, _, _ = strings.Cut(short(m.String()), " name ")

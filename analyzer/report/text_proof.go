@@ -2,7 +2,6 @@ package report
 
 import (
 	"fmt"
-	"math/big"
 	"strconv"
 	"strings"
 
@@ -127,7 +126,7 @@ func (p *textPrinter) ends(endpoints []inventory.Endpoint) string {
 		}
 		part := e.Addr.String()
 		if len(endpoints) > 1 && e.Probability != nil {
-			part += " (" + percent(e.Probability) + ")"
+			part += " (" + percent(e.Probability.Float64()) + ")"
 		}
 		parts = append(parts, part)
 	}
@@ -136,13 +135,12 @@ func (p *textPrinter) ends(endpoints []inventory.Endpoint) string {
 
 // percent is a share of connections to a tenth of a percent: "50%", "33.3%". What
 // only rounds to nothing or to everything says so.
-func percent(p *big.Rat) string {
-	f, _ := new(big.Rat).Mul(p, big.NewRat(100, 1)).Float64()
-	s := strings.TrimSuffix(strconv.FormatFloat(f, 'f', 1, 64), ".0")
+func percent(share float64) string {
+	s := strings.TrimSuffix(strconv.FormatFloat(100*share, 'f', 1, 64), ".0")
 	switch {
-	case s == "0" && p.Sign() > 0:
+	case s == "0" && share > 0:
 		return "<0.1%"
-	case s == "100" && p.Cmp(big.NewRat(1, 1)) < 0:
+	case s == "100" && share < 1:
 		return ">99.9%"
 	}
 	return s + "%"

@@ -159,20 +159,20 @@ func scopeShares(endpoints []inventory.Endpoint) string {
 		if e.Probability == nil {
 			return fmt.Sprintf("%d", len(endpoints))
 		}
-		if e.Probability.Cmp(low) < 0 {
+		if e.Probability.Float64() < low.Float64() {
 			low = e.Probability
 		}
-		if e.Probability.Cmp(high) > 0 {
+		if e.Probability.Float64() > high.Float64() {
 			high = e.Probability
 		}
 	}
 	if low == nil {
 		return fmt.Sprintf("%d", len(endpoints))
 	}
-	if percent(low) == percent(high) {
-		return fmt.Sprintf("%d × %s", len(endpoints), percent(low))
+	if percent(low.Float64()) == percent(high.Float64()) {
+		return fmt.Sprintf("%d × %s", len(endpoints), percent(low.Float64()))
 	}
-	return fmt.Sprintf("%d × %s to %s", len(endpoints), percent(low), percent(high))
+	return fmt.Sprintf("%d × %s to %s", len(endpoints), percent(low.Float64()), percent(high.Float64()))
 }
 
 func policies(s *inventory.Service) string {

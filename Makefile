@@ -37,9 +37,10 @@ race: ## run every test under the race detector (needs a C compiler)
 	go test -race $(TESTFLAGS) ./...
 
 .PHONY: lint
-lint: ## check formatting, vet, staticcheck
+lint: ## check formatting, go.mod, vet, staticcheck
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then \
 		echo "not formatted, run gofmt -w:"; echo "$$unformatted"; exit 1; fi
+	go mod tidy -diff
 	go vet ./...
 	go run $(STATICCHECK) ./...
 

@@ -49,6 +49,17 @@ func requiredModules(t *testing.T) []string {
 	return modules
 }
 
+// TestPlacesAreDescribed finds every package in docs/architecture.md.
+func TestPlacesAreDescribed(t *testing.T) {
+	page := readFile(t, "docs/architecture.md")
+	for _, p := range listPackages(t) {
+		place, _, _ := strings.Cut(short(p.ImportPath), "/internal/")
+		if !strings.Contains(page, "`"+place+"`") {
+			t.Errorf("docs/architecture.md does not say what %s holds", place)
+		}
+	}
+}
+
 // TestLinksLeadSomewhere follows every relative link of the documentation.
 func TestLinksLeadSomewhere(t *testing.T) {
 	link := regexp.MustCompile(`\]\(([^)#\s]+)[^)]*\)`)

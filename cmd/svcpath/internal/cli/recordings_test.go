@@ -46,7 +46,8 @@ func TestRecordings(t *testing.T) {
 			{"analyze", input}, {"analyze", "-v", input}, {"analyze", "-q", input},
 			{"analyze", "-o", "json", input}, {"analyze", "-o", "yaml", input},
 		} {
-			if run(t, args...) != run(t, args...) {
+			first, second := run(t, args...), run(t, args...)
+			if first != second {
 				t.Errorf("svcpath %s: two runs differ", strings.Join(args, " "))
 			}
 		}

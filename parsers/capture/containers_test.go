@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	dumpSource = ": iptables-save, 7 lines, IPv4 [nat], 2 chains, 1 rules"
+	dumpSource = ": iptables-save, IPv4 [nat], 2 chains, 1 rules"
 	addrSource = ": ip-addr, 4 lines"
 )
 
@@ -92,7 +92,7 @@ func TestDirectory(t *testing.T) {
 	}
 	want := []string{
 		"node/addr.txt:1: ip-addr, 4 lines",
-		"node/b/save.txt:1: iptables-save, 7 lines, IPv4 [nat], 2 chains, 1 rules",
+		"node/b/save.txt:1: iptables-save, IPv4 [nat], 2 chains, 1 rules",
 		"node/mounted.txt:1: ip-route, 1 lines",
 		`info: node/README.md: nothing is recognised in 2 lines, first: "# Node"`,
 		"info: node/broken: a symbolic link that leads nowhere",
@@ -102,7 +102,7 @@ func TestDirectory(t *testing.T) {
 		"info: node/out.txt: a symbolic link out of the directory is not followed",
 		"info: node/pipe: not a regular file",
 		"info: node/program: binary data",
-		`info: node/truth.yaml: nothing is recognised in 1 line, first: "service: a/b"`,
+		`info: node/truth.yaml: nothing is recognised in 1 line: "service: a/b"`,
 	}
 	if diff := cmp.Diff(want, open(t, dir, capture.Options{}, "node")); diff != "" {
 		t.Error(diff)

@@ -18,12 +18,14 @@ type format struct {
 	confirm func(at source.Cursor) bool
 	// read takes the text at the cursor and gives the cursor behind it. It
 	// ends at a line that is foreign, which is to say that begins another
-	// format. A nil source says that the text is none of this format.
+	// format. A cursor that has not moved says that the text is none of this
+	// format after all; a text without a source was skipped.
 	read func(r *reading, at source.Cursor, foreign func(line string) bool) (*snapshot.Source, source.Cursor)
 }
 
 // formats are tried in this order. To add a format, add it here.
 var formats = []format{
+	{begins: hunkBegins, read: skipHunk},
 	// Before iptables-save, whose rules begin with -A as well.
 	{begins: ipvsadmSaveBegins, read: unbuilt(snapshot.IPVSADMSave, "ipvsadm-save output", whileLine(ipvsadmSaveBegins))},
 	{begins: iptablessave.Begins, read: readIPTablesSave},

@@ -188,7 +188,7 @@ func TestEveryTextBesideEveryOther(t *testing.T) {
 			want.reads = append(want.reads, what+" is recognised but not read yet: "+lines)
 		}
 		if format == "iptables-save" {
-			source += ", IPv4 [nat], 2 chains, 1 rules"
+			source = "iptables-save, IPv4 [nat], 2 chains, 1 rules"
 		}
 		want.formats = append(want.formats, source)
 	}
@@ -227,11 +227,12 @@ func TestLookalikes(t *testing.T) {
 		name, text string
 		want       recognition
 	}{
-		{"a rule is no virtual server", "-A KUBE-SERVICES -d 10.96.0.1/32 -j KUBE-SVC-X\n", recognition{formats: []string{"iptables-save, 1 lines, IPv4 [nat], 1 chains, 1 rules"}}},
+		{"a rule is no virtual server", "-A KUBE-SERVICES -d 10.96.0.1/32 -j KUBE-SVC-X\n", recognition{formats: []string{"iptables-save, IPv4 [nat], 1 chains, 1 rules"}}},
 		{"YAML that is no Kubernetes object", "---\nfault: x\nkind: fruit\nitems:\n- a\n", recognition{skipped: 5}},
 		{"JSON of something else", "{\"version\": 2}\n[1, 2]\n[\"a\"]\n{\n  \"a\": 1\n}\n[0.1, \"o\", \"x\"]\n", recognition{skipped: 7}},
 		{"prompts and logs", "[root@gv187 ~]# iptables -L\n{a}\n[info] up\n# comment\n> quote\nTCP  is a protocol\nName: x\nType: y\n", recognition{skipped: 8}},
 		{"prose about it all", "Chain of thought\nIP Virtual Server is IPVS\ntable ip of contents\ncreate a set\nadd a b\ndefault via dev\nall the pods\n", recognition{skipped: 7}},
+		{"a diff of two dumps", "diff -u a b\n--- a\n+++ b\n@@ -1,3 +1,4 @@\n -N KUBE-SERVICES\n+-N KUBE-NODEPORTS\n -A KUBE-SERVICES -j RETURN\n--A X -j DROP\n+-A X -j ACCEPT\n@@ -9 +10 @@\n-a\n+b\n" + addr, recognition{formats: []string{"ip-addr, 4 lines"}, skipped: 12}},
 		{"a wrapped row of a listing is no row", listing + " match dst-type LOCAL\n", recognition{
 			formats: []string{"iptables-list, 7 lines, not read"}, reads: []string{"iptables -L output is recognised but not read yet: 7 lines"}, skipped: 1}},
 		{"rows of a listing without its chain", "DOCKER     all  --  0.0.0.0/0           !127.0.0.0/8          ADDRTYPE match dst-type LOCAL\n--\n    0     0 RETURN     all  --  docker0 *       0.0.0.0/0            0.0.0.0/0\n", recognition{
@@ -263,8 +264,8 @@ func TestSourcesCountWhatIsSkippedAroundThem(t *testing.T) {
 		"paste:4: ip-addr, 4 lines, 3 skipped",
 		"paste:9: ip-route, 2 lines, 1 skipped",
 		`warning: paste:1: skipped 2 lines, first: "first"`,
-		`warning: paste:8: skipped 1 line, first: "third"`,
-		`warning: paste:11: skipped 1 line, first: "fourth"`,
+		`warning: paste:8: skipped 1 line: "third"`,
+		`warning: paste:11: skipped 1 line: "fourth"`,
 	}
 	if diff := cmp.Diff(want, open(t, dir, capture.Options{}, "paste")); diff != "" {
 		t.Error(diff)

@@ -70,7 +70,7 @@ func lines(dir string, snap *snapshot.Snapshot, err error) []string {
 func describe(s *snapshot.Source) string {
 	what := fmt.Sprintf("%s, %d lines", s.Format, s.Lines)
 	if len(s.Tables) > 0 {
-		what += fmt.Sprintf(", %s %v, %d chains, %d rules", s.Family, s.Tables, s.Chains, s.Rules)
+		what = fmt.Sprintf("%s, %s %v, %d chains, %d rules", s.Format, s.Family, s.Tables, s.Chains, s.Rules)
 	}
 	if s.Unbuilt {
 		what += ", not read"
@@ -160,11 +160,11 @@ func utf16Text(text string, big bool) string {
 func TestStrict(t *testing.T) {
 	dir := write(t, "a", "$ ip addr\n"+addr+"    inet 10.0.0.300/24 scope global eth0\n$ exit\nlogout\n", "b", addr)
 	want := []string{
-		`fails: a:1: skipped 1 line, first: "$ ip addr"`,
+		`fails: a:1: skipped 1 line: "$ ip addr"`,
 		`fails: a:6: found "inet 10.0.0.300/24 scope global eth0", expected an IPv4 address with its prefix length`,
 		`fails: a:7: skipped 2 lines, first: "$ exit"`,
 		"a:2: ip-addr, 5 lines, 4 skipped",
-		`warning: a:1: skipped 1 line, first: "$ ip addr"`,
+		`warning: a:1: skipped 1 line: "$ ip addr"`,
 		`error: a:6: found "inet 10.0.0.300/24 scope global eth0", expected an IPv4 address with its prefix length`,
 		`warning: a:7: skipped 2 lines, first: "$ exit"`,
 	}

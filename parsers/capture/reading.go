@@ -55,8 +55,11 @@ func (r *reading) readText(at source.Cursor) (next source.Cursor, ok bool) {
 			continue
 		}
 		src, next := f.read(r, at, f.foreign())
-		if src == nil || next.Offset <= at.Offset {
+		if next.Offset <= at.Offset {
 			continue
+		}
+		if src == nil {
+			return next, true
 		}
 		r.endRun()
 		if len(r.sources) == 0 {
@@ -100,7 +103,11 @@ func (r *reading) endRun() {
 	if r.run.Unread == 0 {
 		return
 	}
-	r.run.Message = fmt.Sprintf("skipped %s, first: %s", count(r.run.Unread, "line"), r.run.Message)
+	if r.run.Unread == 1 {
+		r.run.Message = "skipped 1 line: " + r.run.Message
+	} else {
+		r.run.Message = fmt.Sprintf("skipped %d lines, first: %s", r.run.Unread, r.run.Message)
+	}
 	r.diags = append(r.diags, r.run)
 	r.run = source.Diagnostic{}
 }

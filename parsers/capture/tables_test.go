@@ -30,15 +30,15 @@ func TestOneCaptureOfEachTable(t *testing.T) {
 		want  []string
 	}{
 		{"tables of both families and two back ends stand side by side", []string{head + nat + filter, head6 + nat, headNFT + nat}, []string{
-			"nat IPv4 legacy at 0:2, 1 rules", "filter IPv4 legacy at 0:7, 0 rules", "nat IPv6 ? at 1:2, 1 rules", "nat IPv4 nft at 2:2, 1 rules",
+			"nat IPv4 legacy at 0:2, 1 rules", "filter IPv4 legacy at 0:7, 0 rules", "nat IPv6 legacy at 1:2, 1 rules", "nat IPv4 nft at 2:2, 1 rules",
 		}},
 		{"the first is used", []string{head + nat, head + changed}, []string{
 			"nat IPv4 legacy at 0:2, 1 rules",
 			"warning: 1:2: table nat, IPv4 is captured again with other rules; the first capture, at 0:2, is used",
 		}},
-		{"the first is used within a file", []string{head + nat + head + changed}, []string{
+		{"the first is used within a file", []string{head + nat + addr + head + changed}, []string{
 			"nat IPv4 legacy at 0:2, 1 rules",
-			"warning: 0:8: table nat, IPv4 is captured again with other rules; the first capture, at 0:2, is used",
+			"warning: 0:12: table nat, IPv4 is captured again with other rules; the first capture, at 0:2, is used",
 		}},
 		{"the same rules again, counters aside", []string{head + nat, head + counted}, []string{
 			"nat IPv4 legacy at 0:2, 1 rules",

@@ -23,7 +23,7 @@ func Build(s *snapshot.Snapshot, graphs []*chaingraph.Graph) *Inventory {
 		}
 		return nil
 	}
-	inv.Mode, _ = kubeproxy.Detect(s)
+	inv.Mode, inv.Diagnostics = modeRemarks(s)
 	for _, family := range []netfilter.Family{netfilter.IPv4, netfilter.IPv6} {
 		nat, others := natOf(s, family)
 		filter := filterOf(s, family, nat)

@@ -46,7 +46,7 @@ type arrangement struct {
 	cut   bool // the last word breaks off
 	// cutTold says that the part with that word tells of it.
 	cutTold bool
-	at    int  // number of the next word
+	at      int // number of the next word
 
 	header   [6]netfilter.Match // by place in "sdiopf"
 	parts    []*part

@@ -18,9 +18,12 @@ type parser struct {
 	// listing from its policies on; nil outside of both.
 	table  *table
 	tables []*table
-	// loose are lines that stand under no table and wait for their end, to
-	// be told apart.
-	loose []looseLine
+	// loose are lines that stand under no table and wait for their end, to be
+	// told apart; told are the tables made of such lines, and standing says of
+	// their chains which one they are in.
+	loose    []looseLine
+	told     map[string]*table
+	standing map[string]string
 
 	diagnostics diagnostics
 	firstSkip   source.Position
@@ -39,6 +42,7 @@ type table struct {
 	// chain is where the last rule went, and gathered are its rules that the
 	// chain does not have yet.
 	chain    *netfilter.Chain
+	next     int // number of the chain behind that one, in most dumps
 	gathered []netfilter.Rule
 	inserts  inserts
 }
@@ -218,6 +222,9 @@ func (p *parser) closeTable() {
 // chain takes a line that declares a chain.
 func (p *parser) chain(t *table, pos source.Position, line string, d chainDecl) {
 	c, added := t.AddChain(d.name, pos)
+	if t.Inferred {
+		p.stands(d.name, t.Name)
+	}
 	if !added && !c.Implied {
 		p.diagnostics.add(source.Warning, pos, "chain-declared-twice",
 			fmt.Sprintf("chain %s of table %s is declared a second time, the first time in line %d", d.name, t.Name, c.Pos.Line))
@@ -283,8 +290,20 @@ func (p *parser) rule(t *table, pos source.Position, line string, start ruleStar
 	}
 }
 
+// nextChains is how many chains behind the last one are looked at before the
+// table is asked: some have no rules.
+const nextChains = 4
+
 // chainOf finds the chain of a rule.
 func (p *parser) chainOf(t *table, pos source.Position, name string) *netfilter.Chain {
+	// iptables-save writes the rules in the order of the chains.
+	chains := t.Chains()
+	for i := t.next; i < len(chains) && i < t.next+nextChains; i++ {
+		if chains[i].Name == name {
+			t.next = i + 1
+			return chains[i]
+		}
+	}
 	if c := t.Chain(name); c != nil {
 		return c
 	}

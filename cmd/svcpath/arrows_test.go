@@ -21,6 +21,8 @@ const modulePath = "github.com/svcpath/svcpath"
 //
 // Direct imports are enough to look at: whatever another package of the module
 // brings in is that package's to answer for, and every package has its row.
+// Packages that help tests count as tests: they may import anything, and only
+// tests import them.
 type arrow struct {
 	from    string   // the packages that must not import
 	never   []string // what they must not import
@@ -32,6 +34,8 @@ type arrow struct {
 var arrows = []arrow{
 	{from: "...", never: []string{"net", "net/http", "net/rpc", "net/smtp", "os/exec", "plugin"},
 		because: "svcpath reads what was captured: it opens no connection and starts no program"},
+	{from: "...", never: []string{"testing", "parsers/internal/kerneltest"},
+		because: "what helps tests stays out of the program"},
 
 	// The models.
 	{from: "analyzer/source", never: []string{module},
@@ -105,7 +109,7 @@ func violations(arrows []arrow, packages []listedPackage) []string {
 	var found []string
 	for _, a := range arrows {
 		for _, p := range packages {
-			if !matches(a.from, p.ImportPath) {
+			if helpsTests(p) || !matches(a.from, p.ImportPath) {
 				continue
 			}
 			for _, imported := range p.Imports {
@@ -120,11 +124,15 @@ func violations(arrows []arrow, packages []listedPackage) []string {
 
 // uncovered tells which packages have no row of their own. A row for all that
 // lies below a directory of the top level does not count: it does not say where
-// in that layer a package stands.
+// in that layer a package stands. What helps tests is covered where others are
+// forbidden to import it.
 func uncovered(arrows []arrow, packages []listedPackage) []string {
 	var found []string
 	for _, p := range packages {
 		covered := slices.ContainsFunc(arrows, func(a arrow) bool {
+			if helpsTests(p) {
+				return slices.Contains(a.never, short(p.ImportPath))
+			}
 			return !strings.HasSuffix(a.from, "...") && matches(a.from, p.ImportPath)
 		})
 		if !covered {
@@ -133,6 +141,10 @@ func uncovered(arrows []arrow, packages []listedPackage) []string {
 	}
 	return found
 }
+
+// helpsTests tells packages for tests by their names, as in the standard
+// library: iotest, fstest.
+func helpsTests(p listedPackage) bool { return strings.HasSuffix(p.ImportPath, "test") }
 
 // short is an import path as the arrows write it.
 func short(importPath string) string { return strings.TrimPrefix(importPath, modulePath+"/") }
@@ -246,6 +258,20 @@ func TestArrowsFindViolations(t *testing.T) {
 				"parsers/capture recognises formats, so the command need not know them"},
 		},
 		{
+			"a program that takes from tests",
+			listedPackage{ImportPath: in("cmd/svcpath/internal/cli"), Imports: []string{in("parsers/internal/kerneltest")}},
+			[]string{
+				"cmd/svcpath/internal/cli imports parsers/internal/kerneltest, which it must not: what helps tests stays out of the program",
+				"cmd/svcpath/internal/cli imports parsers/internal/kerneltest, which it must not: " +
+					"parsers/capture recognises formats, so the command need not know them",
+			},
+		},
+		{
+			"what helps tests",
+			listedPackage{ImportPath: in("parsers/internal/kerneltest"), Imports: []string{"os/exec", "testing"}},
+			nil,
+		},
+		{
 			"what is allowed",
 			listedPackage{ImportPath: in("parsers/capture"), Imports: []string{"os", "net/netip", in("parsers/iptablessave"), in("analyzer/snapshot"), in("samples")}},
 			nil,
@@ -260,8 +286,11 @@ func TestArrowsFindViolations(t *testing.T) {
 		})
 	}
 
-	unknown := []listedPackage{{ImportPath: in("analyzer/source")}, {ImportPath: in("analyzer/clairvoyance")}, {ImportPath: in("util")}}
-	if diff := cmp.Diff([]string{"analyzer/clairvoyance", "util"}, uncovered(arrows, unknown)); diff != "" {
+	unknown := []listedPackage{
+		{ImportPath: in("analyzer/source")}, {ImportPath: in("analyzer/clairvoyance")},
+		{ImportPath: in("parsers/internal/kerneltest")}, {ImportPath: in("parsers/internal/newtest")}, {ImportPath: in("util")},
+	}
+	if diff := cmp.Diff([]string{"analyzer/clairvoyance", "parsers/internal/newtest", "util"}, uncovered(arrows, unknown)); diff != "" {
 		t.Errorf("uncovered (-want +got):\n%s", diff)
 	}
 }

@@ -128,7 +128,7 @@ func (b *builder) decide(e *Entry, d *draft, j *journey, own *journey) {
 		e.Verdict = NoEndpoints
 	case j.end == fallsThrough && b.refusal(d) != nil:
 		e.Verdict = NoEndpoints
-		e.Path = append(slices.Clone(j.path), b.refusal(d))
+		e.Path = b.refusalPath(d, j)
 	case j.open != nil:
 		e.Verdict, e.Masquerade = Unknown, MasqueradeUnknown
 		e.Path = append(slices.Clone(j.path), j.open)
@@ -262,6 +262,29 @@ func (b *builder) refusal(d *draft) *netfilter.Rule {
 		}
 	}
 	return nil
+}
+
+// refusalPath is the way to the rule that refuses: through nat as far as it
+// has rules for the entry, then from filter's base chain.
+func (b *builder) refusalPath(d *draft, j *journey) []*netfilter.Rule {
+	var path []*netfilter.Rule
+	if len(d.rules) > 0 {
+		path = append(slices.Clone(j.path), d.rules[len(d.rules)-1])
+	}
+	refusal := b.refusal(d)
+	if b.filterGraph != nil {
+		hook := netfilter.Forward
+		if local, known := b.snapshot.IsLocal(d.address); d.kind == NodePort || local && known {
+			hook = netfilter.Input
+		}
+		for caller := range b.filterGraph.Callers(refusal.Chain()) {
+			if base := caller.Chain().Base; base != nil && base.Hook == hook {
+				path = append(path, caller)
+				break
+			}
+		}
+	}
+	return append(path, refusal)
 }
 
 // checkBackends notes what a service chain deals out to nowhere.

@@ -156,4 +156,12 @@ func TestLimits(t *testing.T) {
 			}
 		})
 	}
+	want := []string{
+		"fails: dir/b: no file after the first 1 is read",
+		"fails: addr: not read, for the inputs before it hold more than all together may",
+		"dir/a:1: ip-addr, 4 lines",
+	}
+	if diff := cmp.Diff(want, open(t, dir, capture.Options{Limits: capture.Limits{Files: 1}}, "dir", "addr")); diff != "" {
+		t.Errorf("an input after the limit: %s", diff)
+	}
 }

@@ -23,7 +23,7 @@ type Options struct {
 	PodCIDRs []netip.Prefix
 	// Strict makes an error of everything that was not understood.
 	Strict bool
-	// Stdin is what the input "-" reads; nil is an empty one.
+	// Stdin is what the input "-" reads, once; nil makes that an error.
 	Stdin  io.Reader
 	Limits Limits
 }
@@ -108,7 +108,7 @@ func assemble(readings []*reading, o Options) *snapshot.Snapshot {
 		snap.Sources = append(snap.Sources, r.sources...)
 		snap.Addresses = append(snap.Addresses, r.addrs...)
 		snap.Routes = append(snap.Routes, r.routes...)
-		snap.Diagnostics = append(snap.Diagnostics, r.diags...)
+		snap.Diagnostics = append(snap.Diagnostics, r.diagnostics()...)
 		tables = append(tables, r.captured()...)
 	}
 	var diags []source.Diagnostic

@@ -58,7 +58,7 @@ func readIPTablesSave(r *reading, at source.Cursor, foreign func(string) bool) (
 		src.Rules += t.NumRules()
 	}
 	r.tables = append(r.tables, dump.Tables...)
-	r.diags = append(r.diags, dump.Diagnostics...)
+	r.remarkAll(dump.Diagnostics)
 	return src, next
 }
 
@@ -92,6 +92,6 @@ func (r *reading) source(f snapshot.Format, diags []source.Diagnostic) *snapshot
 	for _, d := range diags {
 		src.SkippedLines += d.Unread
 	}
-	r.diags = append(r.diags, diags...)
+	r.remarkAll(diags)
 	return src
 }

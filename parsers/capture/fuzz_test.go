@@ -49,7 +49,7 @@ func FuzzOpenText(f *testing.F) {
 			t.Fatalf("%d lines stand in no source, %d were skipped", outside, r.skipped)
 		}
 		unread, skipped := 0, 0
-		for _, d := range r.diags {
+		for _, d := range r.diagnostics() {
 			if d.Pos.File != file || d.Pos.Line > len(lines) || d.Severity == 0 || d.Code == "" || d.Message == "" {
 				t.Fatalf("remark out of place: %+v", d)
 			}

@@ -21,7 +21,7 @@ func jsonBegins(line string) bool {
 // worth a look.
 func jsonKey(at source.Cursor) string {
 	head := at.File.Text[at.Offset:]
-	head = strings.TrimLeft(head[:min(len(head), 4096)], "[{}, \t\r\n")
+	head = strings.TrimLeft(head[:min(len(head), 512)], "[{}, \t\r\n")
 	if !strings.HasPrefix(head, `"`) {
 		return ""
 	}

@@ -40,10 +40,9 @@ func (op *opener) fail(path string, line int, err error) {
 
 // remark keeps a remark about a file that no text is kept of.
 func (op *opener) remark(path string, severity source.Severity, code, message string) {
-	op.readings = append(op.readings, &reading{
-		file:  &source.File{Path: path},
-		diags: []source.Diagnostic{{Severity: severity, Pos: source.Position{File: &source.File{Path: path}}, Code: code, Message: message}},
-	})
+	r := &reading{file: &source.File{Path: path}}
+	r.remarks.Add(source.Diagnostic{Severity: severity, Pos: source.Position{File: r.file}, Code: code, Message: message})
+	op.readings = append(op.readings, r)
 }
 
 // leaveOut reports a file that is not used: an error if it was asked for by
@@ -57,6 +56,10 @@ func (op *opener) leaveOut(path string, line int, alone bool, reason string) {
 }
 
 func (op *opener) open(input string) {
+	if op.exhausted {
+		op.fail(input, 0, errors.New("not read, for the inputs before it hold more than all together may"))
+		return
+	}
 	if input == "-" {
 		if op.stdin == nil {
 			op.fail(input, 0, errors.New("standard input is not there, or was read before"))

@@ -18,7 +18,7 @@ type reading struct {
 	tables  []*netfilter.Table
 	addrs   []snapshot.Address
 	routes  []snapshot.Route
-	diags   []source.Diagnostic // by line
+	remarks source.Remarks
 	known   []knownText
 	skipped int // lines outside the sources, blank ones excepted
 
@@ -40,10 +40,22 @@ func read(file *source.File) *reading {
 	}
 	r.endRun()
 	for _, k := range r.known {
-		r.diags = append(r.diags, k.remark())
+		r.remarks.Add(k.remark())
 	}
-	slices.SortStableFunc(r.diags, func(a, b source.Diagnostic) int { return a.Pos.Line - b.Pos.Line })
 	return r
+}
+
+// diagnostics are the remarks about the file, by line.
+func (r *reading) diagnostics() []source.Diagnostic {
+	all := r.remarks.All()
+	slices.SortStableFunc(all, func(a, b source.Diagnostic) int { return a.Pos.Line - b.Pos.Line })
+	return all
+}
+
+func (r *reading) remarkAll(diags []source.Diagnostic) {
+	for _, d := range diags {
+		r.remarks.Add(d)
+	}
 }
 
 // readText has the first format that claims the line at the cursor read on.
@@ -108,7 +120,7 @@ func (r *reading) endRun() {
 	} else {
 		r.run.Message = fmt.Sprintf("skipped %d lines, first: %s", r.run.Unread, r.run.Message)
 	}
-	r.diags = append(r.diags, r.run)
+	r.remarks.Add(r.run)
 	r.run = source.Diagnostic{}
 }
 

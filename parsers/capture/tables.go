@@ -7,30 +7,31 @@ import (
 	"github.com/svcpath/svcpath/analyzer/source"
 )
 
+// A tableKey tells tables apart.
+type tableKey struct {
+	family  netfilter.Family
+	backend netfilter.Backend
+	name    string
+}
+
 // captured gives a file's tables, its fragments of one table put together.
 func (r *reading) captured() []*netfilter.Table {
 	var tables []*netfilter.Table
+	fragments := map[tableKey]*netfilter.Table{}
 	for _, t := range r.tables {
-		if first := fragmentOf(tables, t); first != nil {
+		key := tableKey{t.Family, t.Backend, t.Name}
+		first := fragments[key]
+		switch {
+		case t.Complete:
+			tables = append(tables, t)
+		case first == nil:
+			fragments[key] = t
+			tables = append(tables, t)
+		default:
 			join(first, t)
-			continue
 		}
-		tables = append(tables, t)
 	}
 	return tables
-}
-
-// fragmentOf finds the fragment that another one continues.
-func fragmentOf(tables []*netfilter.Table, t *netfilter.Table) *netfilter.Table {
-	if t.Complete {
-		return nil
-	}
-	for _, other := range tables {
-		if !other.Complete && other.Family == t.Family && other.Backend == t.Backend && other.Name == t.Name {
-			return other
-		}
-	}
-	return nil
 }
 
 // join appends the chains and rules of a fragment to those of an earlier one.
@@ -75,6 +76,7 @@ func retarget(to *netfilter.Table, statements []netfilter.Statement) []netfilter
 // the first. Text that names no back end may be of any. What is not used is
 // reported.
 func chooseTables(captures []*netfilter.Table) (kept []*netfilter.Table, diags []source.Diagnostic) {
+	var remarks source.Remarks
 	for _, t := range captures {
 		i := 0
 		for i < len(kept) && !sameTable(kept[i], t) {
@@ -89,9 +91,9 @@ func chooseTables(captures []*netfilter.Table) (kept []*netfilter.Table, diags [
 			used, other = t, used
 			kept[i] = t
 		}
-		diags = append(diags, unused(used, other))
+		remarks.Add(unused(used, other))
 	}
-	return kept, diags
+	return kept, remarks.All()
 }
 
 func sameTable(a, b *netfilter.Table) bool {

@@ -68,7 +68,7 @@ func (op *opener) text(name string, buffer []byte, damage error, alone bool) {
 	if len(r.sources) > 0 {
 		if damage != nil {
 			last := 1 + strings.Count(strings.TrimSuffix(r.file.Text, "\n"), "\n")
-			r.diags = append(r.diags, source.Diagnostic{
+			r.remarks.Add(source.Diagnostic{
 				Severity: source.Error, Pos: source.Position{File: r.file, Line: last}, Code: "damaged-file",
 				Message: fmt.Sprintf("the file is cut short or damaged here (%v): only what comes before is analysed", damage),
 			})
@@ -80,6 +80,6 @@ func (op *opener) text(name string, buffer []byte, damage error, alone bool) {
 		op.leaveOut(name, 0, alone, "empty")
 		return
 	}
-	all := r.diags[0] // one run of skipped lines
+	all := r.diagnostics()[0] // one run of skipped lines
 	op.leaveOut(name, all.Pos.Line, alone, "nothing is recognised in "+strings.TrimPrefix(all.Message, "skipped "))
 }

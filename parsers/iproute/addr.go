@@ -40,6 +40,7 @@ func AddrBegins(line string) bool {
 // is no part of it or that foreign claims. What follows is at next. Addresses
 // of interfaces in every state count: the kernel answers for most of them.
 func ParseAddr(at source.Cursor, foreign func(line string) bool) (addrs []snapshot.Address, diags []source.Diagnostic, next source.Cursor) {
+	var remarks source.Remarks
 	iface, blank := "", false
 	next = at
 	for at.More() {
@@ -56,18 +57,18 @@ func ParseAddr(at source.Cursor, foreign func(line string) bool) (addrs []snapsh
 			if addr, ok := parseInet(word, rest, iface); ok {
 				addrs = append(addrs, addr)
 			} else {
-				diags = append(diags, unread(at, line, familyOf[word]+" address with its prefix length"))
+				remarks.Add(unread(at, line, familyOf[word]+" address with its prefix length"))
 			}
 		case blank || foreign(line):
-			return addrs, diags, next
+			return addrs, remarks.All(), next
 		case isDetail(word):
 		case !indented(line) || strings.HasPrefix(word, "```"):
-			return addrs, diags, next
+			return addrs, remarks.All(), next
 		}
 		blank = false
 		at, next = after, after
 	}
-	return addrs, diags, next
+	return addrs, remarks.All(), next
 }
 
 var familyOf = map[string]string{"inet": "an IPv4", "inet6": "an IPv6"}

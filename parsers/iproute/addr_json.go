@@ -2,7 +2,6 @@ package iproute
 
 import (
 	"encoding/json"
-	"fmt"
 	"net/netip"
 
 	"github.com/svcpath/svcpath/analyzer/snapshot"
@@ -12,27 +11,27 @@ import (
 // ParseAddrJSON reads what "ip -j addr" prints: the JSON array that begins at
 // the cursor. next is behind the line that ends it.
 func ParseAddrJSON(at source.Cursor) (addrs []snapshot.Address, diags []source.Diagnostic, next source.Cursor) {
+	var remarks source.Remarks
 	read := func(at source.Cursor, object json.RawMessage) {
 		var iface struct {
 			Name  string            `json:"ifname"`
 			Addrs []json.RawMessage `json:"addr_info"`
 		}
 		if json.Unmarshal(object, &iface) != nil {
-			diags = append(diags, unread(at, string(object), "an interface with ifname and addr_info"))
+			remarks.Add(unread(at, string(object), "an interface with ifname and addr_info"))
 			return
 		}
 		for _, text := range iface.Addrs {
 			prefix, ok := addrInfo(text)
 			if !ok {
-				diags = append(diags, unread(at, string(text),
-					fmt.Sprintf("family, local and prefixlen of an address of %s", source.Quote(iface.Name))))
+				remarks.Add(unread(at, string(text), "family, local and prefixlen of an address of "+source.Quote(iface.Name)))
 				continue
 			}
 			addrs = append(addrs, snapshot.Address{Interface: iface.Name, Prefix: prefix})
 		}
 	}
-	more, next := objects(at, read)
-	return addrs, append(diags, more...), next
+	next = objects(at, &remarks, read)
+	return addrs, remarks.All(), next
 }
 
 // addrInfo reads one object of addr_info. As in the text, the length is the

@@ -2,6 +2,7 @@ package iproute
 
 import (
 	"encoding/json"
+	"io"
 	"strings"
 
 	"github.com/svcpath/svcpath/analyzer/source"
@@ -11,9 +12,10 @@ import (
 // each as text with the cursor of its first line, and gives the cursor behind
 // the line that the array ends in. Text that ends early or is no JSON ends the
 // walk with a remark; what came before it stands.
-func objects(at source.Cursor, visit func(at source.Cursor, object json.RawMessage)) (diags []source.Diagnostic, next source.Cursor) {
+func objects(at source.Cursor, remarks *source.Remarks, visit func(at source.Cursor, object json.RawMessage)) (next source.Cursor) {
 	text := at.File.Text[at.Offset:]
-	dec := json.NewDecoder(strings.NewReader(text))
+	lines := &lineReader{at: at}
+	dec := json.NewDecoder(lines)
 	here, seen := at, 0 // the line that holds text[seen]
 	// proceed takes here to what comes next: the decoder stands before the
 	// comma and the white space that separate two objects.
@@ -22,20 +24,26 @@ func objects(at source.Cursor, visit func(at source.Cursor, object json.RawMessa
 		offset = len(text) - len(strings.TrimLeft(text[offset:], ", \t\r\n"))
 		here.Line += strings.Count(text[seen:offset], "\n")
 		seen = offset
-	}
-	behind := func() source.Cursor {
 		here.Offset = at.Offset + seen
-		_, next := here.Next()
-		return next
 	}
-	fail := func() ([]source.Diagnostic, source.Cursor) {
+	// fail reports what is no JSON: from the object that cannot be read to the
+	// line before the one that shows it, which may be another text's.
+	fail := func() source.Cursor {
 		proceed()
-		found, _, _ := strings.Cut(text[seen:], "\n")
-		if found == "" {
-			d := unread(at, "the end of the text", "the JSON array that begins here to be closed")
-			return append(diags, d), behind()
+		if !here.More() {
+			remarks.Add(unread(at, "the end of the text", "the JSON array that begins here to be closed"))
+			return lines.at
 		}
-		return append(diags, unread(here, found, "an object or the end of a JSON array")), behind()
+		found, next := here.Next()
+		d := unread(here, found, "an object or the end of a JSON array")
+		if lines.at.More() && lines.last.Line > here.Line {
+			next = lines.last
+		} else if lines.at.Line > next.Line {
+			next = lines.at
+		}
+		d.Unread = next.Line - here.Line
+		remarks.Add(d)
+		return next
 	}
 	if open, err := dec.Token(); err != nil || open != json.Delim('[') {
 		return fail()
@@ -52,5 +60,28 @@ func objects(at source.Cursor, visit func(at source.Cursor, object json.RawMessa
 	if _, err := dec.Token(); err != nil {
 		return fail()
 	}
-	return diags, behind()
+	_, next = here.Next()
+	return next
+}
+
+// A lineReader gives a text line by line, so that it knows how far whoever
+// reads it has come.
+type lineReader struct {
+	at   source.Cursor // behind what was given
+	last source.Cursor // before the line that was given last, or its part
+	rest string        // of that line
+}
+
+func (r *lineReader) Read(p []byte) (int, error) {
+	if r.rest == "" {
+		if !r.at.More() {
+			return 0, io.EOF
+		}
+		_, next := r.at.Next()
+		r.rest = r.at.File.Text[r.at.Offset:next.Offset]
+		r.last, r.at = r.at, next
+	}
+	n := copy(p, r.rest)
+	r.rest = r.rest[n:]
+	return n, nil
 }

@@ -65,11 +65,12 @@ func isRouteType(word string) bool {
 // the first line that is no route or that foreign claims. What follows is at
 // next.
 func ParseRoute(at source.Cursor, foreign func(line string) bool) (routes []snapshot.Route, diags []source.Diagnostic, next source.Cursor) {
+	var remarks source.Remarks
 	next = at
 	var hops snapshot.Route // what the next hops of a multipath route share
 	add := func(r snapshot.Route, at source.Cursor, line string, problem string) {
 		if problem != "" {
-			diags = append(diags, unread(at, line, problem))
+			remarks.Add(unread(at, line, problem))
 			return
 		}
 		routes = append(routes, r)
@@ -102,11 +103,11 @@ func ParseRoute(at source.Cursor, foreign func(line string) bool) (routes []snap
 			at = after
 			continue
 		default:
-			return routes, diags, next
+			return routes, remarks.All(), next
 		}
 		at, next = after, after
 	}
-	return routes, diags, next
+	return routes, remarks.All(), next
 }
 
 func isMultipath(below source.Cursor) bool {

@@ -32,15 +32,16 @@ type jsonRoute struct {
 // ParseRouteJSON reads what "ip -j route" prints: the JSON array that begins
 // at the cursor. next is behind the line that ends it.
 func ParseRouteJSON(at source.Cursor) (routes []snapshot.Route, diags []source.Diagnostic, next source.Cursor) {
+	var remarks source.Remarks
 	read := func(at source.Cursor, object json.RawMessage) {
 		var in jsonRoute
 		if json.Unmarshal(object, &in) != nil {
-			diags = append(diags, unread(at, string(object), "a route with dst, gateway and dev"))
+			remarks.Add(unread(at, string(object), "a route with dst, gateway and dev"))
 			return
 		}
 		dst, ok := in.destination()
 		if !ok {
-			diags = append(diags, unread(at, string(object), "dst to be default, an address or a prefix"))
+			remarks.Add(unread(at, string(object), "dst to be default, an address or a prefix"))
 			return
 		}
 		if in.Type == "" {
@@ -59,8 +60,8 @@ func ParseRouteJSON(at source.Cursor) (routes []snapshot.Route, diags []source.D
 			})
 		}
 	}
-	more, next := objects(at, read)
-	return routes, append(diags, more...), next
+	next = objects(at, &remarks, read)
+	return routes, remarks.All(), next
 }
 
 func (h jsonHop) gateway() netip.Addr {

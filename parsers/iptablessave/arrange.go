@@ -44,6 +44,8 @@ type arrangement struct {
 	s     string // the rule
 	words []word
 	cut   bool // the last word breaks off
+	// cutTold says that the part with that word tells of it.
+	cutTold bool
 	at    int  // number of the next word
 
 	header   [6]netfilter.Match // by place in "sdiopf"
@@ -67,7 +69,6 @@ func (p *ruleParser) arrange(t *netfilter.Table, start ruleStart) parsedRule {
 		i = w.end
 		if err != nil {
 			a.cut = true
-			a.trouble(source.Error, "bad-rule", a.s[w.start:], err.Error())
 			a.result.broken = true
 			break
 		}
@@ -81,6 +82,9 @@ func (p *ruleParser) arrange(t *netfilter.Table, start ruleStart) parsedRule {
 	}
 	for a.at < len(a.words) {
 		a.option()
+	}
+	if a.cut && !a.cutTold {
+		a.trouble(source.Error, "bad-rule", a.s[a.words[len(a.words)-1].start:], errOpenQuote.Error())
 	}
 	return a.finish(t)
 }
@@ -129,7 +133,7 @@ func (a *arrangement) option() {
 			a.at++
 		}
 		if a.at == len(a.words) {
-			a.fail(part, fmt.Sprintf("%s: expected %d values, found the rule's end", spec.name, spec.args))
+			a.fail(part, fmt.Sprintf("%s: expected %s, found the rule's end", spec.name, count(spec.args, "value")))
 			a.result.broken = true
 			break
 		}
@@ -139,9 +143,7 @@ func (a *arrangement) option() {
 	part.options = append(part.options, o)
 	a.current = part
 	a.piece(part, first)
-	if a.cut && a.at == len(a.words) {
-		a.fail(part, errOpenQuote.Error())
-	}
+	a.failIfCut(part)
 }
 
 // taken reports whether a long name is an option of the current module, where
@@ -170,6 +172,14 @@ func (a *arrangement) piece(p *part, first word) {
 func (a *arrangement) fail(p *part, message string) {
 	if p.problem == nil {
 		p.problem = &problem{severity: source.Error, code: "bad-value", message: message}
+	}
+}
+
+// failIfCut makes a part opaque that the word belongs to which breaks off.
+func (a *arrangement) failIfCut(p *part) {
+	if a.cut && a.at == len(a.words) {
+		a.fail(p, errOpenQuote.Error())
+		a.cutTold = true
 	}
 }
 
@@ -207,20 +217,21 @@ func (a *arrangement) unknown(first, w word) {
 	p := a.current
 	long := strings.HasPrefix(w.text, "--")
 	switch {
-	case p == nil || p.target && !long:
+	case p == nil:
+		a.nobody(first, "no match module of the rule has this option")
+		return
+	case p.target && !long:
 		a.stray(first)
 		return
-	case p.ext == nil && long:
-		// Nothing is known of this module's options.
+	case p.ext == nil && verdicts[p.name] == netfilter.NoVerdict:
+		// Nothing is known of this target's options.
 	case p.problem == nil:
 		p.problem = &problem{severity: source.Warning, code: "unknown-option",
 			message: fmt.Sprintf("%s is not known, so the outcome of all of this is not", cut(w.text))}
 	}
 	p.options = append(p.options, option{name: w.text})
 	a.piece(p, first)
-	if a.cut && a.at == len(a.words) {
-		a.fail(p, errOpenQuote.Error())
-	}
+	a.failIfCut(p)
 }
 
 // stray takes words that are no option and no option's value.
@@ -233,9 +244,14 @@ func (a *arrangement) stray(first word) {
 		a.piece(p, first)
 		return
 	}
-	a.trouble(source.Error, "bad-rule", text, "expected an option")
-	p := &part{pieces: []string{text}, end: a.words[a.at-1].end}
-	a.parts = append(a.parts, p)
+	a.nobody(first, "expected an option")
+}
+
+// nobody takes words that no part can have.
+func (a *arrangement) nobody(first word, message string) {
+	text := a.s[first.start:a.words[a.at-1].end]
+	a.trouble(source.Error, "bad-value", text, message)
+	a.parts = append(a.parts, &part{pieces: []string{text}, end: a.words[a.at-1].end})
 }
 
 // short takes an option that belongs to no module.
@@ -264,7 +280,7 @@ func (a *arrangement) short(kind byte, not bool, first word) {
 			a.at++
 		}
 		if a.at == len(a.words) {
-			a.opaque(first, "expected a value, found the rule's end")
+			a.nobody(first, "expected a value, found the rule's end")
 			a.result.broken = true
 			return
 		}
@@ -275,9 +291,9 @@ func (a *arrangement) short(kind byte, not bool, first word) {
 	m, err := headerMatch(kind, not, value, a.p.family)
 	switch {
 	case err != nil:
-		a.opaque(first, err.Error())
+		a.nobody(first, err.Error())
 	case a.header[place] != nil:
-		a.opaque(first, "given twice")
+		a.nobody(first, "given twice")
 	default:
 		a.header[place] = m
 	}
@@ -295,13 +311,6 @@ func protocolModule(number uint8) string {
 	return netfilter.ProtocolName(number)
 }
 
-// opaque keeps an option of no module as text.
-func (a *arrangement) opaque(first word, message string) {
-	text := a.s[first.start:a.words[a.at-1].end]
-	a.trouble(source.Error, "bad-value", text, message)
-	a.parts = append(a.parts, &part{pieces: []string{text}, end: a.words[a.at-1].end})
-}
-
 // module begins a match module, or the target.
 func (a *arrangement) module(kind byte, not bool, first word) {
 	p := &part{target: kind != 'm', isGoto: kind == 'g'}
@@ -316,6 +325,8 @@ func (a *arrangement) module(kind byte, not bool, first word) {
 	switch {
 	case not:
 		a.fail(p, "\"!\" cannot stand before this")
+	case !p.target && strings.HasPrefix(p.name, "-"):
+		a.fail(p, "expected the name of a match module, found "+quote(p.name))
 	case p.target:
 		p.ext = targets[p.name]
 	default:

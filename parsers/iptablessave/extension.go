@@ -120,12 +120,12 @@ type arg[M any] struct {
 	set       func(m M, o option) error
 }
 
-// one is an option with one value, flag one without.
+// one is an option with one value, toggle one without.
 func one[M any](name string, set func(m M, o option) error) arg[M] {
 	return arg[M]{name: name, args: 1, set: set}
 }
 
-func flag[M any](name string, set func(m M, o option)) arg[M] {
+func toggle[M any](name string, set func(m M, o option)) arg[M] {
 	return arg[M]{name: name, set: func(m M, o option) error { set(m, o); return nil }}
 }
 

@@ -17,6 +17,7 @@ type looseLine struct {
 	decl   chainDecl
 	target string // of the rule, "" without
 	table  string // that it was told to be of
+	likely bool   // only the most likely table, nothing tells it
 }
 
 // chain is the chain that the line declares or has a rule for.
@@ -89,9 +90,14 @@ func (p *parser) settle(whole bool) {
 	}
 	p.tellTables()
 	if whole {
+		// What tells a table counts more than what is merely likely.
 		votes := map[string]int{}
 		for i := range p.loose {
-			votes[p.loose[i].table]++
+			if p.loose[i].likely {
+				votes[p.loose[i].table]++
+			} else {
+				votes[p.loose[i].table] += len(p.loose)
+			}
 		}
 		best := "nat"
 		for _, name := range tableNames {
@@ -187,7 +193,7 @@ func (p *parser) tellTables() {
 	for i := range p.loose {
 		l := &p.loose[i]
 		told(l, standing[l.chain()])
-		told(l, likelyTable(l))
+		l.likely = told(l, likelyTable(l))
 	}
 	// Chains that are in several tables are declared where their rules are.
 	for i := range p.loose {
@@ -423,7 +429,7 @@ func (p *parser) remarkOnTables() {
 		}
 		if !p.isUsed(t) {
 			p.diagnostics.add(source.Warning, t.Pos, "table-inferred",
-				fmt.Sprintf("%d rules that stand under no table look like table %s, which the dump holds elsewhere; they are not used", t.NumRules(), t.Name))
+				fmt.Sprintf("%s under no table, as if of table %s, which the dump holds elsewhere: not used", count(t.NumRules(), "rule"), t.Name))
 			continue
 		}
 		if pos.File == nil || t.Pos.Line < pos.Line {
@@ -434,6 +440,6 @@ func (p *parser) remarkOnTables() {
 	}
 	if len(told) > 0 {
 		p.diagnostics.add(source.Warning, pos, "table-inferred",
-			fmt.Sprintf("no line names the table of %d rules: told from chains and targets: %s", rules, strings.Join(told, ", ")))
+			fmt.Sprintf("no line names the table of %s: told from chains and targets: %s", count(rules, "rule"), strings.Join(told, ", ")))
 	}
 }

@@ -19,8 +19,8 @@ var addrtype = checking(extend(func() *netfilter.AddrType { return new(netfilter
 		m.Dst, err = netfilter.ParseAddrTypes(o.value())
 		return err
 	}).negatable(),
-	flag("--limit-iface-in", func(m *netfilter.AddrType, o option) { m.LimitIn = true }),
-	flag("--limit-iface-out", func(m *netfilter.AddrType, o option) { m.LimitOut = true }),
+	toggle("--limit-iface-in", func(m *netfilter.AddrType, o option) { m.LimitIn = true }),
+	toggle("--limit-iface-out", func(m *netfilter.AddrType, o option) { m.LimitOut = true }),
 ).needing("--src-type", "--dst-type"), func(m *netfilter.AddrType, _ *family) error {
 	if m.LimitIn && m.LimitOut {
 		return fmt.Errorf("--limit-iface-in and --limit-iface-out exclude each other")
@@ -78,9 +78,9 @@ var inSet = func() *extension {
 			m.Set, err = setRef(o)
 			return err
 		}},
-		flag("--return-nomatch", func(m *netfilter.InSet, o option) { m.ReturnNoMatch = true }),
-		flag("--update-counters", func(m *netfilter.InSet, o option) { m.NoUpdateCounters = o.not }).negatable(),
-		flag("--update-subcounters", func(m *netfilter.InSet, o option) { m.NoUpdateSubCounters = o.not }).negatable(),
+		toggle("--return-nomatch", func(m *netfilter.InSet, o option) { m.ReturnNoMatch = true }),
+		toggle("--update-counters", func(m *netfilter.InSet, o option) { m.NoUpdateCounters = o.not }).negatable(),
+		toggle("--update-subcounters", func(m *netfilter.InSet, o option) { m.NoUpdateSubCounters = o.not }).negatable(),
 		counter("--packets-eq", true, packets, netfilter.Equal),
 		counter("--packets-lt", false, packets, netfilter.Less),
 		counter("--packets-gt", false, packets, netfilter.Greater),
@@ -140,7 +140,7 @@ var physdev = extend(func() *netfilter.Physdev { return new(netfilter.Physdev) }
 		m.OutNot = o.not
 		return text(&m.Out, o)
 	}).negatable(),
-	flag("--physdev-is-in", func(m *netfilter.Physdev, o option) { m.IsIn, m.IsInNot = true, o.not }).negatable(),
-	flag("--physdev-is-out", func(m *netfilter.Physdev, o option) { m.IsOut, m.IsOutNot = true, o.not }).negatable(),
-	flag("--physdev-is-bridged", func(m *netfilter.Physdev, o option) { m.IsBridged, m.IsBridgedNot = true, o.not }).negatable(),
+	toggle("--physdev-is-in", func(m *netfilter.Physdev, o option) { m.IsIn, m.IsInNot = true, o.not }).negatable(),
+	toggle("--physdev-is-out", func(m *netfilter.Physdev, o option) { m.IsOut, m.IsOutNot = true, o.not }).negatable(),
+	toggle("--physdev-is-bridged", func(m *netfilter.Physdev, o option) { m.IsBridged, m.IsBridgedNot = true, o.not }).negatable(),
 ).needing("--physdev-in", "--physdev-out", "--physdev-is-in", "--physdev-is-out", "--physdev-is-bridged")

@@ -94,7 +94,7 @@ func connDirection(to *netfilter.ConnDirection, o option) error {
 var ipvs = func() *extension {
 	type match = netfilter.IPVS
 	return extend(func() *match { return new(match) },
-		flag("--ipvs", func(m *match, o option) { m.Any, m.Not = true, o.not }).negatable(),
+		toggle("--ipvs", func(m *match, o option) { m.Any, m.Not = true, o.not }).negatable(),
 		one("--vproto", func(m *match, o option) (err error) {
 			m.HasProtocol, m.ProtocolNot = true, o.not
 			m.Protocol, err = protocol(o.value())

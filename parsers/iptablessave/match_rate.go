@@ -60,7 +60,7 @@ type statisticOptions struct {
 var recent = func() *extension {
 	type match = netfilter.Recent
 	action := func(name string, a netfilter.RecentAction) arg[*match] {
-		return flag(name, func(m *match, o option) { m.Action, m.Not = a, o.not }).negatable()
+		return toggle(name, func(m *match, o option) { m.Action, m.Not = a, o.not }).negatable()
 	}
 	return checking(extend(func() *match { return &match{Name: "DEFAULT"} },
 		action("--set", netfilter.RecentSet),
@@ -68,17 +68,17 @@ var recent = func() *extension {
 		action("--update", netfilter.RecentUpdate),
 		action("--remove", netfilter.RecentRemove),
 		one("--seconds", func(m *match, o option) (err error) { m.Seconds, err = number32(o.value()); return err }),
-		flag("--reap", func(m *match, o option) { m.Reap = true }),
+		toggle("--reap", func(m *match, o option) { m.Reap = true }),
 		one("--hitcount", func(m *match, o option) (err error) { m.HitCount, err = number32(o.value()); return err }),
-		flag("--rttl", func(m *match, o option) { m.TTL = true }),
+		toggle("--rttl", func(m *match, o option) { m.TTL = true }),
 		one("--name", func(m *match, o option) error { return text(&m.Name, o) }),
 		one("--mask", func(m *match, o option) error {
 			m.Mask = o.value()
 			_, err := address(o.value(), o.family)
 			return err
 		}),
-		flag("--rsource", func(m *match, o option) { m.Side = netfilter.Source }),
-		flag("--rdest", func(m *match, o option) { m.Side = netfilter.Destination }),
+		toggle("--rsource", func(m *match, o option) { m.Side = netfilter.Source }),
+		toggle("--rdest", func(m *match, o option) { m.Side = netfilter.Destination }),
 	).needing("--set", "--rcheck", "--update", "--remove").excluding("--set", "--rcheck", "--update", "--remove").excluding("--rsource", "--rdest"),
 		func(m *match, _ *family) error {
 			if m.Reap && m.Seconds == 0 {
@@ -131,7 +131,7 @@ var hashlimit = func() *extension {
 		one("--hashlimit-burst", func(m *match, o option) error { return text(&m.Burst, o) }),
 		one("--hashlimit-mode", func(m *match, o option) error { return text(&m.Mode, o) }),
 		one("--hashlimit-name", func(m *match, o option) error { return text(&m.Name, o) }),
-		flag("--hashlimit-rate-match", func(m *match, o option) { m.Rest = appendOption(m.Rest, o) }),
+		toggle("--hashlimit-rate-match", func(m *match, o option) { m.Rest = appendOption(m.Rest, o) }),
 	}
 	for _, name := range []string{"srcmask", "dstmask", "htable-size", "htable-max", "htable-gcinterval", "htable-expire", "rate-interval"} {
 		args = append(args, one("--hashlimit-"+name, rest))
@@ -161,8 +161,8 @@ var connlimit = func() *extension {
 			m.HasMask, m.Mask = true, uint8(n)
 			return err
 		}),
-		flag("--connlimit-saddr", func(m *match, o option) { m.Side = netfilter.Source }),
-		flag("--connlimit-daddr", func(m *match, o option) { m.Side = netfilter.Destination }),
+		toggle("--connlimit-saddr", func(m *match, o option) { m.Side = netfilter.Source }),
+		toggle("--connlimit-daddr", func(m *match, o option) { m.Side = netfilter.Destination }),
 	).needing("--connlimit-upto", "--connlimit-above").
 		excluding("--connlimit-upto", "--connlimit-above").excluding("--connlimit-saddr", "--connlimit-daddr")
 }()

@@ -13,8 +13,8 @@ var owner = extend(func() *netfilter.Owner { return new(netfilter.Owner) },
 		m.GID, err = idTest(o)
 		return err
 	}).negatable(),
-	flag("--suppl-groups", func(m *netfilter.Owner, o option) { m.SupplementaryGroups = true }),
-	flag("--socket-exists", func(m *netfilter.Owner, o option) { m.SocketExists, m.SocketNot = true, o.not }).negatable(),
+	toggle("--suppl-groups", func(m *netfilter.Owner, o option) { m.SupplementaryGroups = true }),
+	toggle("--socket-exists", func(m *netfilter.Owner, o option) { m.SocketExists, m.SocketNot = true, o.not }).negatable(),
 ).needing("--uid-owner", "--gid-owner", "--socket-exists")
 
 func idTest(o option) (*netfilter.IDTest, error) {
@@ -23,14 +23,14 @@ func idTest(o option) (*netfilter.IDTest, error) {
 }
 
 var socket = extend(func() *netfilter.Socket { return new(netfilter.Socket) },
-	flag("--transparent", func(m *netfilter.Socket, o option) { m.Transparent = true }),
-	flag("--nowildcard", func(m *netfilter.Socket, o option) { m.NoWildcard = true }),
-	flag("--restore-skmark", func(m *netfilter.Socket, o option) { m.RestoreSKMark = true }),
+	toggle("--transparent", func(m *netfilter.Socket, o option) { m.Transparent = true }),
+	toggle("--nowildcard", func(m *netfilter.Socket, o option) { m.NoWildcard = true }),
+	toggle("--restore-skmark", func(m *netfilter.Socket, o option) { m.RestoreSKMark = true }),
 )
 
 var rpfilter = extend(func() *netfilter.RPFilter { return new(netfilter.RPFilter) },
-	flag("--loose", func(m *netfilter.RPFilter, o option) { m.Loose = true }),
-	flag("--validmark", func(m *netfilter.RPFilter, o option) { m.ValidMark = true }),
-	flag("--accept-local", func(m *netfilter.RPFilter, o option) { m.AcceptLocal = true }),
-	flag("--invert", func(m *netfilter.RPFilter, o option) { m.Invert = true }),
+	toggle("--loose", func(m *netfilter.RPFilter, o option) { m.Loose = true }),
+	toggle("--validmark", func(m *netfilter.RPFilter, o option) { m.ValidMark = true }),
+	toggle("--accept-local", func(m *netfilter.RPFilter, o option) { m.AcceptLocal = true }),
+	toggle("--invert", func(m *netfilter.RPFilter, o option) { m.Invert = true }),
 )

@@ -40,7 +40,7 @@ var (
 			return err
 		}).negatable(),
 		arg[*netfilter.Transport]{name: "--tcp-flags", args: 2, not: true, set: tcpFlags},
-		flag("--syn", func(m *netfilter.Transport, o option) {
+		toggle("--syn", func(m *netfilter.Transport, o option) {
 			// extensions/libxt_tcp.c: FIN, SYN, RST and ACK are looked at, SYN is set.
 			m.Flags = &netfilter.TCPFlags{Not: o.not, Mask: 0x17, Comp: 0x02}
 		}).negatable(),

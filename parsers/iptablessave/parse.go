@@ -269,9 +269,7 @@ func (p *parser) rule(t *table, pos source.Position, line string, start ruleStar
 	}
 	t.gathered = append(t.gathered, rule)
 	t.inserts.add(t.chain, len(t.gathered), start.insert, parsed.place)
-	if len(parsed.problems) > 0 {
-		t.whole = t.whole && !parsed.broken
-	}
+	t.whole = t.whole && !parsed.broken
 	prefixed := len(line) - len(start.text)
 	if prefixed > 0 || inside {
 		t.lines.countersInside = t.lines.countersInside || inside && !start.counted
@@ -292,6 +290,7 @@ func (p *parser) chainOf(t *table, pos source.Position, name string) *netfilter.
 		c.Base = &base
 	}
 	if t.declared {
+		t.whole = false
 		p.diagnostics.add(source.Error, pos, "undeclared-chain",
 			fmt.Sprintf("rule for chain %s, which table %s does not declare before it", name, t.Name))
 	}
@@ -359,10 +358,7 @@ func (p *parser) finish(at source.Cursor) {
 		}
 	}
 	if d.Skipped > 0 {
-		message := fmt.Sprintf("skipped %d lines, first: %s", d.Skipped, quote(p.skipText))
-		if d.Skipped == 1 {
-			message = "skipped 1 line: " + quote(p.skipText)
-		}
+		message := fmt.Sprintf("skipped %s, first: %s", count(d.Skipped, "line"), quote(p.skipText))
 		p.diagnostics.skipped(p.firstSkip, message, d.Skipped)
 	}
 	d.Diagnostics = p.diagnostics.all()

@@ -72,3 +72,11 @@ func cut(s string) string {
 
 // quote quotes text for a message, shortened.
 func quote(s string) string { return strconv.Quote(cut(s)) }
+
+// count is "1 rule", "2 rules".
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return strconv.Itoa(n) + " " + what + "s"
+}

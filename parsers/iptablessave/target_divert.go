@@ -39,8 +39,8 @@ var nfqueue = extend(func() *netfilter.NFQueue { return new(netfilter.NFQueue) }
 		t.First, t.Last = r.First, r.Last
 		return err
 	}),
-	flag("--queue-bypass", func(t *netfilter.NFQueue, o option) { t.Bypass = true }),
-	flag("--queue-cpu-fanout", func(t *netfilter.NFQueue, o option) { t.CPUFanout = true }),
+	toggle("--queue-bypass", func(t *netfilter.NFQueue, o option) { t.Bypass = true }),
+	toggle("--queue-cpu-fanout", func(t *netfilter.NFQueue, o option) { t.CPUFanout = true }),
 ).excluding("--queue-num", "--queue-balance")
 
 var tee = extend(func() *netfilter.Tee { return new(netfilter.Tee) },
@@ -65,7 +65,7 @@ var track = func() *extension {
 		})
 	}
 	return extend(func() *netfilter.Track { return new(netfilter.Track) },
-		flag("--notrack", func(t *netfilter.Track, o option) { t.NoTrack = true }),
+		toggle("--notrack", func(t *netfilter.Track, o option) { t.NoTrack = true }),
 		one("--helper", func(t *netfilter.Track, o option) error { return text(&t.Helper, o) }),
 		one("--timeout", func(t *netfilter.Track, o option) error { return text(&t.Timeout, o) }),
 		one("--ctevents", func(t *netfilter.Track, o option) error { return text(&t.Events, o) }),
@@ -90,14 +90,14 @@ var updateSet = func() *extension {
 		set("--add-set", func(t *netfilter.UpdateSet) **netfilter.SetRef { return &t.Add }),
 		set("--del-set", func(t *netfilter.UpdateSet) **netfilter.SetRef { return &t.Del }),
 		set("--map-set", func(t *netfilter.UpdateSet) **netfilter.SetRef { return &t.Map }),
-		flag("--exist", func(t *netfilter.UpdateSet, o option) { t.Exist = true }),
+		toggle("--exist", func(t *netfilter.UpdateSet, o option) { t.Exist = true }),
 		one("--timeout", func(t *netfilter.UpdateSet, o option) error {
 			n, err := number32(o.value())
 			t.Timeout = &n
 			return err
 		}),
-		flag("--map-mark", func(t *netfilter.UpdateSet, o option) { t.MapMark = true }),
-		flag("--map-prio", func(t *netfilter.UpdateSet, o option) { t.MapPriority = true }),
-		flag("--map-queue", func(t *netfilter.UpdateSet, o option) { t.MapQueue = true }),
+		toggle("--map-mark", func(t *netfilter.UpdateSet, o option) { t.MapMark = true }),
+		toggle("--map-prio", func(t *netfilter.UpdateSet, o option) { t.MapPriority = true }),
+		toggle("--map-queue", func(t *netfilter.UpdateSet, o option) { t.MapQueue = true }),
 	).needing("--add-set", "--del-set", "--map-set")
 }()

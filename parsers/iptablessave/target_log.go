@@ -25,11 +25,11 @@ var log = extend(func() *netfilter.Log { return &netfilter.Log{Level: netfilter.
 		t.Level = uint8(n)
 		return nil
 	}),
-	flag("--log-tcp-sequence", func(t *netfilter.Log, o option) { t.TCPSequence = true }),
-	flag("--log-tcp-options", func(t *netfilter.Log, o option) { t.TCPOptions = true }),
-	flag("--log-ip-options", func(t *netfilter.Log, o option) { t.IPOptions = true }),
-	flag("--log-uid", func(t *netfilter.Log, o option) { t.UID = true }),
-	flag("--log-macdecode", func(t *netfilter.Log, o option) { t.MACDecode = true }),
+	toggle("--log-tcp-sequence", func(t *netfilter.Log, o option) { t.TCPSequence = true }),
+	toggle("--log-tcp-options", func(t *netfilter.Log, o option) { t.TCPOptions = true }),
+	toggle("--log-ip-options", func(t *netfilter.Log, o option) { t.IPOptions = true }),
+	toggle("--log-uid", func(t *netfilter.Log, o option) { t.UID = true }),
+	toggle("--log-macdecode", func(t *netfilter.Log, o option) { t.MACDecode = true }),
 )
 
 var nflog = extend(func() *netfilter.NFLog { return new(netfilter.NFLog) },

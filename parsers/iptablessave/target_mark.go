@@ -59,8 +59,8 @@ var setConnMark = func() *extension {
 		}))
 	}
 	args = append(args,
-		flag("--save-mark", func(t *target, o option) { t.save = true }),
-		flag("--restore-mark", func(t *target, o option) { t.restore = true }),
+		toggle("--save-mark", func(t *target, o option) { t.save = true }),
+		toggle("--restore-mark", func(t *target, o option) { t.restore = true }),
 		one("--nfmask", func(t *target, o option) (err error) {
 			t.hasOwnMask = true
 			t.packetMask, err = number32(o.value())

@@ -10,15 +10,15 @@ import (
 
 var dnat = extend(func() *netfilter.DNAT { return new(netfilter.DNAT) },
 	one("--to-destination", func(t *netfilter.DNAT, o option) error { return addRange(&t.To, &t.More, o) }).repeatable(),
-	flag("--random", func(t *netfilter.DNAT, o option) { t.Flags.Random = true }),
-	flag("--persistent", func(t *netfilter.DNAT, o option) { t.Flags.Persistent = true }),
+	toggle("--random", func(t *netfilter.DNAT, o option) { t.Flags.Random = true }),
+	toggle("--persistent", func(t *netfilter.DNAT, o option) { t.Flags.Persistent = true }),
 ).needing("--to-destination")
 
 var snat = extend(func() *netfilter.SNAT { return new(netfilter.SNAT) },
 	one("--to-source", func(t *netfilter.SNAT, o option) error { return addRange(&t.To, &t.More, o) }).repeatable(),
-	flag("--random", func(t *netfilter.SNAT, o option) { t.Flags.Random = true }),
-	flag("--random-fully", func(t *netfilter.SNAT, o option) { t.Flags.RandomFully = true }),
-	flag("--persistent", func(t *netfilter.SNAT, o option) { t.Flags.Persistent = true }),
+	toggle("--random", func(t *netfilter.SNAT, o option) { t.Flags.Random = true }),
+	toggle("--random-fully", func(t *netfilter.SNAT, o option) { t.Flags.RandomFully = true }),
+	toggle("--persistent", func(t *netfilter.SNAT, o option) { t.Flags.Persistent = true }),
 ).needing("--to-source")
 
 func addRange(first *netfilter.NATRange, more *[]netfilter.NATRange, o option) error {
@@ -84,8 +84,8 @@ var masquerade = extend(func() *netfilter.Masquerade { return new(netfilter.Masq
 		t.Ports, err = portRange(o.value(), "-")
 		return err
 	}),
-	flag("--random", func(t *netfilter.Masquerade, o option) { t.Flags.Random = true }),
-	flag("--random-fully", func(t *netfilter.Masquerade, o option) { t.Flags.RandomFully = true }),
+	toggle("--random", func(t *netfilter.Masquerade, o option) { t.Flags.Random = true }),
+	toggle("--random-fully", func(t *netfilter.Masquerade, o option) { t.Flags.RandomFully = true }),
 )
 
 var redirect = extend(func() *netfilter.Redirect { return new(netfilter.Redirect) },
@@ -94,7 +94,7 @@ var redirect = extend(func() *netfilter.Redirect { return new(netfilter.Redirect
 		t.Ports, err = portRange(o.value(), "-")
 		return err
 	}),
-	flag("--random", func(t *netfilter.Redirect, o option) { t.Flags.Random = true }),
+	toggle("--random", func(t *netfilter.Redirect, o option) { t.Flags.Random = true }),
 )
 
 var netmap = extend(func() *netfilter.NetMap { return new(netfilter.NetMap) },

@@ -59,7 +59,7 @@ var reject = checking(extend(func() *netfilter.Reject { return new(netfilter.Rej
 })
 
 var setMSS = extend(func() *netfilter.SetMSS { return new(netfilter.SetMSS) },
-	flag("--clamp-mss-to-pmtu", func(t *netfilter.SetMSS, o option) { t.Clamp = true }),
+	toggle("--clamp-mss-to-pmtu", func(t *netfilter.SetMSS, o option) { t.Clamp = true }),
 	one("--set-mss", func(t *netfilter.SetMSS, o option) (err error) { t.Size, err = number16(o.value()); return err }),
 ).needing("--clamp-mss-to-pmtu", "--set-mss").alone()
 
@@ -126,5 +126,5 @@ var classify = extend(func() *netfilter.Classify { return new(netfilter.Classify
 ).needing("--set-class")
 
 var fillChecksum = extend(func() *netfilter.FillChecksum { return new(netfilter.FillChecksum) },
-	flag("--checksum-fill", func(t *netfilter.FillChecksum, o option) {}),
+	toggle("--checksum-fill", func(t *netfilter.FillChecksum, o option) {}),
 ).needing("--checksum-fill")

@@ -2,6 +2,7 @@ package iptablessave
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/svcpath/svcpath/analyzer/netfilter"
@@ -195,39 +196,39 @@ func (p *parser) tellTables() {
 		told(l, standing[l.chain()])
 		l.likely = told(l, likelyTable(l))
 	}
-	// Chains that are in several tables are declared where their rules are.
-	for i := range p.loose {
-		if l := &p.loose[i]; !l.isRule && inSeveralTables(l.decl.name) {
-			l.table = p.tableOfDeclaration(i)
-		}
-	}
+	p.tellDeclarations()
 }
 
 // maxRounds bounds how long jumps are followed to tell a chain's table.
 const maxRounds = 16
 
-// tableOfDeclaration is the table of the first line behind, else before, the
-// i-th loose line that has to do with the chain it declares.
-func (p *parser) tableOfDeclaration(i int) string {
-	name := p.loose[i].decl.name
-	earlier := map[string]bool{}
-	for k := range p.loose {
-		l := &p.loose[k]
-		if k < i && !l.isRule && l.decl.name == name {
-			earlier[l.table] = true
+// tellDeclarations finds the tables of the chains that are in several tables.
+// Each declaration belongs to the next table, in the order of the text, that
+// has to do with the chain; with none left, to the first.
+func (p *parser) tellDeclarations() {
+	tables := map[string][]string{} // of the rules in a chain or with a jump to it
+	for i := range p.loose {
+		l := &p.loose[i]
+		if !l.isRule {
+			continue
 		}
-		if k > maxLookahead+i {
-			break
-		}
-		if l.isRule && (l.rule.chain == name || l.target == name) && !earlier[l.table] {
-			return l.table
+		for _, name := range [...]string{l.rule.chain, l.target} {
+			if inSeveralTables(name) && !slices.Contains(tables[name], l.table) {
+				tables[name] = append(tables[name], l.table)
+			}
 		}
 	}
-	return p.loose[i].table
+	next := map[string]int{}
+	for i := range p.loose {
+		l := &p.loose[i]
+		if l.isRule || !inSeveralTables(l.decl.name) || len(tables[l.decl.name]) == 0 {
+			continue
+		}
+		at := min(next[l.decl.name], len(tables[l.decl.name])-1)
+		l.table = tables[l.decl.name][at]
+		next[l.decl.name]++
+	}
 }
-
-// maxLookahead bounds how many lines behind a declaration are looked at.
-const maxLookahead = 1000
 
 // isUserChain reports whether a target's name can be a chain's.
 func isUserChain(name string) bool {
@@ -368,7 +369,6 @@ func (p *parser) listing(at source.Cursor, d chainDecl) bool {
 		}
 	}
 	p.table = p.inferred(at.Pos(), name)
-	p.table.lines.listed = true
 	p.table.lines.policiesEnd = end
 	return true
 }

@@ -243,7 +243,9 @@ func (p *parser) chain(t *table, pos source.Position, line string, d chainDecl) 
 			c.Counters = &netfilter.Counters{Packets: d.Packets, Bytes: d.Bytes}
 		}
 	}
-	t.lines.listed = t.lines.listed || d.listed && t.lines.begin == 0
+	if !t.lines.chains {
+		t.lines.chains, t.lines.listed = true, d.listed
+	}
 	p.rules.scratch = appendChain(p.rules.scratch[:0], c, t.lines.listed)
 	p.keepUnless(string(p.rules.scratch) == line, pos, line)
 }
@@ -272,7 +274,9 @@ func (p *parser) rule(t *table, pos source.Position, line string, start ruleStar
 	t.whole = t.whole && !parsed.broken
 	prefixed := len(line) - len(start.text)
 	if prefixed > 0 || inside {
-		t.lines.countersInside = t.lines.countersInside || inside && !start.counted
+		if !t.lines.counters {
+			t.lines.counters, t.lines.countersInside = inside || start.counted, inside && !start.counted
+		}
 		p.rules.scratch = appendRulePrefix(p.rules.scratch[:0], &t.gathered[len(t.gathered)-1], t.lines.countersInside)
 		ok := prefixed == len(p.rules.scratch) && strings.HasPrefix(line, string(p.rules.scratch)) && strings.HasSuffix(line, start.text)
 		p.keepUnless(ok, pos, line)

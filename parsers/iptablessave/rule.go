@@ -93,6 +93,9 @@ func (p *ruleParser) plain(t *netfilter.Table, s string, i int, r *parsedRule) b
 		}
 		last = kind
 		valueAt := min(k+3, len(s))
+		if valueAt == len(s) && kind != 'f' {
+			return false
+		}
 		end := valueAt
 		switch kind {
 		case 's', 'd':
@@ -437,7 +440,7 @@ func headerMatch(kind byte, not bool, value string, f *family) (netfilter.Match,
 		return &netfilter.Addr{Side: side, Not: not, Net: n}, err
 	case 'i', 'o':
 		name, prefix := strings.CutSuffix(value, "+")
-		return &netfilter.Interface{Side: side, Not: not, Name: name, Prefix: prefix}, nil
+		return &netfilter.Interface{Side: side, Not: not, Name: name, Prefix: prefix}, interfaceName(value)
 	case 'p':
 		n, err := protocol(value)
 		if n == netfilter.ICMPv6 && f.is == netfilter.AnyFamily {

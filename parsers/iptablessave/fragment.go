@@ -409,8 +409,8 @@ func (p *parser) cutOff(at source.Cursor) {
 	if c, ok := r.Counters(); ok {
 		opaque = opaque.WithCounters(c)
 	}
-	p.diagnostics.add(source.Warning, r.Pos(), "cut-dump",
-		fmt.Sprintf("the text ends here, in the middle of table %s: this rule may be cut off, and is not used", t.Name))
+	p.diagnostics.add(source.Error, r.Pos(), "cut-dump",
+		fmt.Sprintf("the text ends here, in the middle of table %s, expected the rest of the line and COMMIT: this rule may be cut off, and is not used", t.Name))
 	*r = opaque
 }
 

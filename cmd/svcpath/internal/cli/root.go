@@ -122,5 +122,5 @@ func (p *program) analyze(inputs []string) (*analyzer.Analysis, error) {
 		err = errors.Join(err, &failure{doing: "reading", err: fmt.Errorf(
 			"%s: nothing that tells of kube-proxy, expected the output of iptables-save or ip6tables-save", strings.Join(inputs, " "))})
 	}
-	return a, err
+	return a, errors.Join(err, damage(a))
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"github.com/svcpath/svcpath/analyzer/kubeproxy"
 	"github.com/svcpath/svcpath/analyzer/netfilter"
@@ -141,18 +142,19 @@ func (b *builder) checkEndpointNames() {
 		if c := cmp.Or(svc.Chains.Service, svc.Chains.Local); c == nil || !ownsChain(name, svc.Protocol, c) {
 			continue // remarked on already
 		}
-		for _, e := range svc.Endpoints {
+		for i := range svc.Endpoints {
+			e := &svc.Endpoints[i]
 			if e.Chain == nil || e.Chain.NumRules() == 0 {
 				continue
 			}
 			kind, hash := kubeproxy.ParseChainName(e.Chain.Name)
-			if kind != kubeproxy.EndpointChain || kubeproxy.OwnsEndpoint(name, svc.Protocol, e.Addr.String(), hash) {
+			if kind != kubeproxy.EndpointChain || kubeproxy.OwnsEndpoint(name, svc.Protocol, e.Addr, hash) {
 				continue
 			}
 			b.report(source.Warning, "hash-mismatch", e.Chain.Rule(e.Chain.NumRules()-1),
 				"%s translates to %s for %s, but has not the hash of that endpoint, which would be %s",
 				e.Chain.Name, e.Addr, name,
-				kubeproxy.ChainName(kubeproxy.EndpointChain, kubeproxy.EndpointHash(name, netfilter.ProtocolName(svc.Protocol), e.Addr.String())))
+				kubeproxy.ChainName(kubeproxy.EndpointChain, kubeproxy.EndpointHash(name, netfilter.ProtocolName(svc.Protocol), e.Addr)))
 		}
 	}
 }
@@ -217,9 +219,14 @@ func (b *builder) hasHealthCheck(svc *Service) bool {
 }
 
 func compareServices(a, b *Service) int {
+	// Names nearly always decide; the rest is not even looked at then.
+	if order := strings.Compare(a.Namespace, b.Namespace); order != 0 {
+		return order
+	}
+	if order := strings.Compare(a.Name, b.Name); order != 0 {
+		return order
+	}
 	return cmp.Or(
-		cmp.Compare(a.Namespace, b.Namespace),
-		cmp.Compare(a.Name, b.Name),
 		cmp.Compare(a.PortName, b.PortName),
 		cmp.Compare(netfilter.ProtocolName(a.Protocol), netfilter.ProtocolName(b.Protocol)),
 		cmp.Compare(a.Family, b.Family),
@@ -235,11 +242,24 @@ func compareFirstEntry(a, b *Service) int {
 	return compareEntries(a.Entries[0], b.Entries[0])
 }
 
-var kindOrder = map[Kind]int{ClusterIP: 0, NodePort: 1, LoadBalancerIP: 2, ExternalIP: 3}
+// order is the kind's place among the entries of a service.
+func (k Kind) order() int {
+	switch k {
+	case ClusterIP:
+		return 0
+	case NodePort:
+		return 1
+	case LoadBalancerIP:
+		return 2
+	}
+	return 3
+}
 
 func compareEntries(a, b *Entry) int {
+	if order := a.Kind.order() - b.Kind.order(); order != 0 {
+		return order
+	}
 	return cmp.Or(
-		cmp.Compare(kindOrder[a.Kind], kindOrder[b.Kind]),
 		slices.CompareFunc(a.Addresses, b.Addresses, comparePrefixes),
 		cmp.Compare(a.Port, b.Port),
 	)

@@ -33,9 +33,24 @@ type target struct {
 // what comes from the endpoint itself, then DNAT. ok is false for a chain of
 // another shape.
 func (b *builder) endpointOf(c *netfilter.Chain) (t target, ok bool) {
-	if t, seen := b.targets[c]; seen {
+	if c.NumRules() <= fewRules {
+		t = b.readEndpoint(c)
 		return t, t.to.IsValid()
 	}
+	t, seen := b.targets[c]
+	if !seen {
+		t = b.readEndpoint(c)
+		b.targets[c] = t
+	}
+	return t, t.to.IsValid()
+}
+
+// fewRules is how many rules an endpoint chain has at most that is read anew
+// for each rule that leads to it: real ones have two, and one or two rules
+// lead there.
+const fewRules = 4
+
+func (b *builder) readEndpoint(c *netfilter.Chain) (t target) {
 	for r := range c.Rules() {
 		switch target := r.Target().(type) {
 		case *netfilter.DNAT:
@@ -52,8 +67,7 @@ func (b *builder) endpointOf(c *netfilter.Chain) (t target, ok bool) {
 			break
 		}
 	}
-	b.targets[c] = t
-	return t, t.to.IsValid()
+	return t
 }
 
 func hasSource(r *netfilter.Rule) bool {
@@ -70,10 +84,10 @@ func (b *builder) isEndpointJump(r *netfilter.Rule) bool {
 	if !ok {
 		return false
 	}
-	if kind, _ := kubeproxy.ParseChainName(jump.Name); kind != kubeproxy.OtherChain {
+	if kind := b.kindOf(jump); kind != kubeproxy.OtherChain {
 		return kind == kubeproxy.EndpointChain
 	}
-	if jump.Chain == nil || jump.Chain.Base != nil || jump.Chain.NumRules() > 4 {
+	if jump.Chain == nil || jump.Chain.Base != nil || jump.Chain.NumRules() > fewRules {
 		return false
 	}
 	_, ok = b.endpointOf(jump.Chain)
@@ -94,7 +108,7 @@ func (b *builder) backendsOf(c *netfilter.Chain) *backends {
 func (b *builder) readBackends(c *netfilter.Chain) *backends {
 	result := &backends{hairpin: true}
 	var sticky *netfilter.Rule
-	var chances []uint32
+	chances := b.chances[:0]
 	for r := range c.Rules() {
 		if !b.isEndpointJump(r) {
 			continue
@@ -128,6 +142,7 @@ func (b *builder) readBackends(c *netfilter.Chain) *backends {
 		}
 		result.dead = sticky // nobody comes to an endpoint for the first time
 	}
+	b.chances = chances
 	each, left := b.dealer.deal(chances)
 	for i := range result.endpoints {
 		result.endpoints[i].Probability = each[i]

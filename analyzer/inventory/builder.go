@@ -28,7 +28,9 @@ type builder struct {
 	masquerading Masquerading
 	large        bool // kube-proxy's way to write for more than 1,000 endpoints
 
+	kinds   []kubeproxy.ChainKind // of nat's chains, by their Index
 	dealer  dealer
+	chances []uint32 // room for what one chain deals out
 	targets map[*netfilter.Chain]target
 	known   map[*netfilter.Chain]*backends
 
@@ -40,6 +42,9 @@ type builder struct {
 	members   map[*Service][]*draft
 	order     []*Service
 	health    map[[2]string]uint16 // health-check node ports by namespace and name
+	// firewalled are the load-balancer addresses whose packets filter drops
+	// when they come from outside the source ranges.
+	firewalled map[dial]bool
 
 	before  []*netfilter.Rule // rules that a packet meets before KUBE-SERVICES' own
 	entered *netfilter.Rule   // the rule of PREROUTING that leads to KUBE-SERVICES
@@ -86,15 +91,21 @@ type serviceKey struct {
 func readIPTables(s *snapshot.Snapshot, nat, filter *netfilter.Table, graphOf func(*netfilter.Table) *chaingraph.Graph) ([]*Service, []source.Diagnostic) {
 	b := &builder{
 		snapshot: s, family: nat.Family, nat: nat, filter: filter,
+		kinds:    make([]kubeproxy.ChainKind, 0, len(nat.Chains())),
 		natGraph: graphOf(nat), filterGraph: graphOf(filter),
-		targets:  map[*netfilter.Chain]target{},
-		known:    map[*netfilter.Chain]*backends{},
-		byDial:   map[dial]*draft{},
-		services: map[serviceKey]*Service{},
-		hashes:   map[string]*Service{},
-		members:  map[*Service][]*draft{},
-		health:   map[[2]string]uint16{},
-		budget:   maxAheadTests,
+		targets:    map[*netfilter.Chain]target{},
+		known:      map[*netfilter.Chain]*backends{},
+		byDial:     map[dial]*draft{},
+		services:   map[serviceKey]*Service{},
+		hashes:     map[string]*Service{},
+		members:    map[*Service][]*draft{},
+		health:     map[[2]string]uint16{},
+		firewalled: map[dial]bool{},
+		budget:     maxAheadTests,
+	}
+	for _, c := range nat.Chains() {
+		kind, _ := kubeproxy.ParseChainName(c.Name)
+		b.kinds = append(b.kinds, kind)
 	}
 	b.large = b.largeCluster()
 	b.readMarks()
@@ -120,6 +131,15 @@ func (b *builder) report(severity source.Severity, code string, at *netfilter.Ru
 		d.Pos = at.Pos()
 	}
 	b.diagnostics = append(b.diagnostics, d)
+}
+
+// kindOf is the kind of the chain that a jump of nat leads to.
+func (b *builder) kindOf(j *netfilter.Jump) kubeproxy.ChainKind {
+	if j.Chain != nil {
+		return b.kinds[j.Chain.Index()]
+	}
+	kind, _ := kubeproxy.ParseChainName(j.Name)
+	return kind
 }
 
 // readMarks learns which bits of the mark stand for masquerading and for

@@ -94,6 +94,7 @@ func (b *builder) findEndpoints(svc *Service) {
 		if found == nil {
 			continue
 		}
+		svc.Endpoints = slices.Grow(svc.Endpoints, len(found.endpoints))
 		for _, e := range found.endpoints {
 			e.Scope = of.scope
 			svc.Endpoints = append(svc.Endpoints, e)
@@ -226,8 +227,8 @@ func (b *builder) writtenSince124() bool {
 	}
 	found := false
 chains:
-	for _, c := range b.nat.Chains() {
-		switch kind, _ := kubeproxy.ParseChainName(c.Name); kind {
+	for i, c := range b.nat.Chains() {
+		switch b.kinds[i] {
 		case kubeproxy.ExternalChain, kubeproxy.LocalChain:
 			found = true
 			break chains

@@ -108,7 +108,7 @@ func (b *builder) backendsOf(c *netfilter.Chain) *backends {
 func (b *builder) readBackends(c *netfilter.Chain) *backends {
 	result := &backends{hairpin: true}
 	var sticky *netfilter.Rule
-	chances := b.chances[:0]
+	chances, ends := b.chances[:0], b.ends[:0]
 	for r := range c.Rules() {
 		if !b.isEndpointJump(r) {
 			continue
@@ -134,21 +134,21 @@ func (b *builder) readBackends(c *netfilter.Chain) *backends {
 			result.dead = r
 		}
 		chances = append(chances, chance)
-		result.endpoints = append(result.endpoints, e)
+		ends = append(ends, e)
 	}
-	if len(result.endpoints) == 0 {
+	b.chances, b.ends = chances, ends
+	if len(ends) == 0 {
 		if sticky == nil {
 			return nil
 		}
 		result.dead = sticky // nobody comes to an endpoint for the first time
 	}
-	b.chances = chances
 	each, left := b.dealer.deal(chances)
-	for i := range result.endpoints {
-		result.endpoints[i].Probability = each[i]
+	for i := range ends {
+		ends[i].Probability = each[i]
 	}
 	result.whole = left.IsZero()
-	result.endpoints = mergeEndpoints(result.endpoints)
+	result.endpoints = slices.Clone(mergeEndpoints(ends))
 	return result
 }
 

@@ -28,9 +28,11 @@ type builder struct {
 	masquerading Masquerading
 	large        bool // kube-proxy's way to write for more than 1,000 endpoints
 
-	kinds   []kubeproxy.ChainKind // of nat's chains, by their Index
+	kinds   []kubeproxy.ChainKind    // of nat's chains, by their Index
+	chains  map[string]serviceChains // of nat, by the hash in their names
 	dealer  dealer
-	chances []uint32 // room for what one chain deals out
+	chances []uint32   // room for what one chain deals out,
+	ends    []Endpoint // and to whom
 	targets map[*netfilter.Chain]target
 	known   map[*netfilter.Chain]*backends
 
@@ -91,7 +93,6 @@ type serviceKey struct {
 func readIPTables(s *snapshot.Snapshot, nat, filter *netfilter.Table, graphOf func(*netfilter.Table) *chaingraph.Graph) ([]*Service, []source.Diagnostic) {
 	b := &builder{
 		snapshot: s, family: nat.Family, nat: nat, filter: filter,
-		kinds:    make([]kubeproxy.ChainKind, 0, len(nat.Chains())),
 		natGraph: graphOf(nat), filterGraph: graphOf(filter),
 		targets:    map[*netfilter.Chain]target{},
 		known:      map[*netfilter.Chain]*backends{},
@@ -103,10 +104,7 @@ func readIPTables(s *snapshot.Snapshot, nat, filter *netfilter.Table, graphOf fu
 		firewalled: map[dial]bool{},
 		budget:     maxAheadTests,
 	}
-	for _, c := range nat.Chains() {
-		kind, _ := kubeproxy.ParseChainName(c.Name)
-		b.kinds = append(b.kinds, kind)
-	}
+	b.readChainNames()
 	b.large = b.largeCluster()
 	b.readMarks()
 	b.readEntrance()
@@ -118,9 +116,9 @@ func readIPTables(s *snapshot.Snapshot, nat, filter *netfilter.Table, graphOf fu
 		b.describe(svc)
 		b.judge(svc)
 		b.checkBackends(svc)
+		b.checkEndpointNames(svc)
 		slices.SortStableFunc(svc.Entries, compareEntries)
 	}
-	b.checkEndpointNames()
 	b.orphans()
 	return b.order, b.diagnostics
 }
@@ -131,6 +129,24 @@ func (b *builder) report(severity source.Severity, code string, at *netfilter.Ru
 		d.Pos = at.Pos()
 	}
 	b.diagnostics = append(b.diagnostics, d)
+}
+
+// serviceChains are the chains of nat that have one hash in their names.
+type serviceChains [kubeproxy.EndpointChain]*netfilter.Chain // by kind
+
+// readChainNames sorts nat's chains by what their names say.
+func (b *builder) readChainNames() {
+	b.kinds = make([]kubeproxy.ChainKind, len(b.nat.Chains()))
+	b.chains = map[string]serviceChains{}
+	for i, c := range b.nat.Chains() {
+		kind, hash := kubeproxy.ParseChainName(c.Name)
+		b.kinds[i] = kind
+		if kind != kubeproxy.OtherChain && kind != kubeproxy.EndpointChain {
+			chains := b.chains[hash]
+			chains[kind] = c
+			b.chains[hash] = chains
+		}
+	}
 }
 
 // kindOf is the kind of the chain that a jump of nat leads to.

@@ -88,8 +88,7 @@ func (b *builder) serviceOfChain(d *draft) *Service {
 // nameInChains looks for a comment in a service's chains whose name has the
 // chains' hash.
 func (b *builder) nameInChains(hash string, protocol uint8) (kubeproxy.ServicePort, bool) {
-	for kind := kubeproxy.ServiceChain; kind < kubeproxy.EndpointChain; kind++ {
-		c := b.nat.Chain(kubeproxy.ChainName(kind, hash))
+	for _, c := range b.chains[hash] {
 		if c == nil {
 			continue
 		}
@@ -131,31 +130,29 @@ func (b *builder) checkName(d *draft) {
 	}
 }
 
-// checkEndpointNames compares the hashes of endpoint chains with the services
-// and endpoints that they are reached from.
-func (b *builder) checkEndpointNames() {
-	for _, svc := range b.order {
-		if svc.Name == "" {
+// checkEndpointNames compares the hashes of a service's endpoint chains with
+// the service and the endpoints.
+func (b *builder) checkEndpointNames(svc *Service) {
+	if svc.Name == "" {
+		return
+	}
+	name := kubeproxy.ServicePort{Namespace: svc.Namespace, Name: svc.Name, Port: svc.PortName}
+	if c := cmp.Or(svc.Chains.Service, svc.Chains.Local); c == nil || !ownsChain(name, svc.Protocol, c) {
+		return // remarked on already
+	}
+	for i := range svc.Endpoints {
+		e := &svc.Endpoints[i]
+		if e.Chain == nil || e.Chain.NumRules() == 0 {
 			continue
 		}
-		name := kubeproxy.ServicePort{Namespace: svc.Namespace, Name: svc.Name, Port: svc.PortName}
-		if c := cmp.Or(svc.Chains.Service, svc.Chains.Local); c == nil || !ownsChain(name, svc.Protocol, c) {
-			continue // remarked on already
+		kind, hash := kubeproxy.ParseChainName(e.Chain.Name)
+		if kind != kubeproxy.EndpointChain || kubeproxy.OwnsEndpoint(name, svc.Protocol, e.Addr, hash) {
+			continue
 		}
-		for i := range svc.Endpoints {
-			e := &svc.Endpoints[i]
-			if e.Chain == nil || e.Chain.NumRules() == 0 {
-				continue
-			}
-			kind, hash := kubeproxy.ParseChainName(e.Chain.Name)
-			if kind != kubeproxy.EndpointChain || kubeproxy.OwnsEndpoint(name, svc.Protocol, e.Addr, hash) {
-				continue
-			}
-			b.report(source.Warning, "hash-mismatch", e.Chain.Rule(e.Chain.NumRules()-1),
-				"%s translates to %s for %s, but has not the hash of that endpoint, which would be %s",
-				e.Chain.Name, e.Addr, name,
-				kubeproxy.ChainName(kubeproxy.EndpointChain, kubeproxy.EndpointHash(name, netfilter.ProtocolName(svc.Protocol), e.Addr)))
-		}
+		b.report(source.Warning, "hash-mismatch", e.Chain.Rule(e.Chain.NumRules()-1),
+			"%s translates to %s for %s, but has not the hash of that endpoint, which would be %s",
+			e.Chain.Name, e.Addr, name,
+			kubeproxy.ChainName(kubeproxy.EndpointChain, kubeproxy.EndpointHash(name, netfilter.ProtocolName(svc.Protocol), e.Addr)))
 	}
 }
 
@@ -176,6 +173,7 @@ func (b *builder) settleKinds() {
 	}
 	shown := map[owner]Kind{}
 	nodePorts := map[*Service]bool{}
+	open := slices.ContainsFunc(b.drafts, func(d *draft) bool { return d.kindAssumed && len(d.refusals) > 0 })
 	for _, d := range b.drafts {
 		switch {
 		case d.kind == NodePort:
@@ -183,7 +181,7 @@ func (b *builder) settleKinds() {
 		case d.kind == "":
 			d.kind = b.kindByTarget(d)
 			d.kindAssumed = d.kind != ClusterIP
-		case !d.kindAssumed:
+		case open && !d.kindAssumed:
 			shown[owner{d.service.Namespace, d.service.Name, d.address}] = d.kind
 		}
 	}

@@ -41,7 +41,8 @@ func Detect(s *snapshot.Snapshot) (Mode, []Evidence) {
 			continue
 		}
 		for _, c := range t.Chains() {
-			if mode, ok := modeOfChain(c); ok {
+			// One sign of a mode is enough, and a large node has 100,000.
+			if mode, ok := modeOfChain(c); ok && !seen[mode] {
 				note(mode, "chain "+c.Name+" in table "+t.Name+", "+t.Family.String(), c.Pos)
 			}
 		}

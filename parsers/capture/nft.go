@@ -1,6 +1,11 @@
 package capture
 
 import (
+	"encoding/json"
+	"slices"
+	"strings"
+
+	"github.com/svcpath/svcpath/analyzer/snapshot"
 	"github.com/svcpath/svcpath/analyzer/source"
 )
 
@@ -59,3 +64,47 @@ func nftBraces(line string) (depth int) {
 	}
 	return depth
 }
+
+// nftTables are the names of the tables that a ruleset holds, each once: they
+// tell whose rules these are before the rules themselves are read.
+func nftTables(f snapshot.Format, text string) []string {
+	var names []string
+	add := func(name string) {
+		if name != "" && !slices.Contains(names, name) && len(names) < maxTableNames {
+			names = append(names, name)
+		}
+	}
+	switch f {
+	case snapshot.NFTList:
+		for line := range strings.SplitSeq(text, "\n") {
+			if w, n := words(line); n >= 4 && w[0] == "table" && w[3] == "{" {
+				add(strings.Clone(w[2]))
+			}
+		}
+	case snapshot.NFTJSON:
+		// {"table": {"family": "ip", "name": "kube-proxy", "handle": 1}}
+		const key = `{"table":`
+		for {
+			i := strings.Index(text, key)
+			if i < 0 {
+				return names
+			}
+			text = text[i+len(key):]
+			end := strings.IndexByte(text, '}')
+			if end < 0 || end > maxTableObject {
+				continue
+			}
+			var table struct{ Name string }
+			if json.Unmarshal([]byte(text[:end+1]), &table) == nil {
+				add(table.Name)
+			}
+		}
+	}
+	return names
+}
+
+// Real rulesets have a dozen tables, and a table's object a hundred bytes.
+const (
+	maxTableNames  = 100
+	maxTableObject = 4096
+)

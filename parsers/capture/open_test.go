@@ -69,7 +69,7 @@ func lines(dir string, snap *snapshot.Snapshot, err error) []string {
 
 func describe(s *snapshot.Source) string {
 	what := fmt.Sprintf("%s, %d lines", s.Format, s.Lines)
-	if len(s.Tables) > 0 {
+	if s.Format == snapshot.IPTablesSave {
 		what = fmt.Sprintf("%s, %s %v, %d chains, %d rules", s.Format, s.Family, s.Tables, s.Chains, s.Rules)
 	}
 	if s.Unbuilt {

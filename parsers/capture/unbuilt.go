@@ -31,7 +31,9 @@ func unbuilt(f snapshot.Format, what string, end extent) func(*reading, source.C
 		}
 		r.known[i].lines += next.Line - at.Line
 		r.known[i].places++
-		return &snapshot.Source{Format: f, Unbuilt: true}, next
+		src := &snapshot.Source{Format: f, Unbuilt: true}
+		src.Tables = nftTables(f, at.File.Text[at.Offset:next.Offset])
+		return src, next
 	}
 }
 

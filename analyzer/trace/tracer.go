@@ -25,12 +25,13 @@ import (
 	"github.com/svcpath/svcpath/analyzer/source"
 )
 
-// A Tracer follows packets through one snapshot. New makes it; it never
-// changes afterwards, so any number of goroutines may use it.
+// A Tracer follows packets through one snapshot. New makes it; any number of
+// goroutines may use it.
 type Tracer struct {
 	families [2]family // IPv4, IPv6
 	node     node
 	pods     []netip.Prefix
+	indexes  indexes
 }
 
 // family is what the kernel runs for packets of one address family.
@@ -64,7 +65,7 @@ const (
 
 // New prepares a snapshot, which must not change afterwards.
 func New(s *snapshot.Snapshot) *Tracer {
-	t := &Tracer{node: newNode(s), pods: s.PodCIDRs}
+	t := &Tracer{node: newNode(s), pods: s.PodCIDRs, indexes: indexes{from: indexedRules}}
 	for i, f := range []netfilter.Family{netfilter.IPv4, netfilter.IPv6} {
 		t.families[i] = newFamily(s, f)
 	}

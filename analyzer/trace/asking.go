@@ -77,7 +77,7 @@ func (q *asking) scoped(by scope) string {
 	case byHop:
 		return fmt.Sprint("\x00hop ", p.hook >= netfilter.Forward && q.flow.From != FromNode)
 	case byHeaders:
-		return fmt.Sprint("\x00headers ", p.src, p.dst, p.srcPort, p.dstPort, p.mark, p.tos, p.sets)
+		return fmt.Sprint("\x00headers ", p.src, p.dst, p.srcPort, p.dstPort, p.mark, p.connMark, p.tos, p.sets)
 	case byPacket:
 		return fmt.Sprintf("\x00packet %+v", *p)
 	case byRule:

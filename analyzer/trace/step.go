@@ -226,7 +226,7 @@ func endpointString(a netip.Addr, p port, protocol uint8) string {
 		return "an address that is not known"
 	case !a.IsValid():
 		return fmt.Sprintf("an address that is not known, port %d", p.number)
-	case !p.known || !hasPorts(protocol):
+	case !p.known || !HasPorts(protocol):
 		return a.String()
 	}
 	return netip.AddrPortFrom(a, p.number).String()

@@ -22,7 +22,10 @@ type Expectation struct {
 // if it does not. What differs only under assumptions is said with them.
 func (e Expectation) Difference(t *Trace) string {
 	var d differences
-	var found []netip.AddrPort
+	expected, found := map[netip.AddrPort]bool{}, map[netip.AddrPort]bool{}
+	for _, endpoint := range e.Endpoints {
+		expected[endpoint] = true
+	}
 	for _, o := range t.Outcomes {
 		switch {
 		case e.Verdict != "" && o.Verdict != e.Verdict:
@@ -31,8 +34,8 @@ func (e Expectation) Difference(t *Trace) string {
 			d.add(o, fmt.Sprintf("expected to be rejected with %s, found %s", e.RejectWith, orUnknown(o.RejectWith)))
 		}
 		if o.Verdict == DNAT {
-			found = append(found, o.Endpoint)
-			if e.Endpoints != nil && !slices.Contains(e.Endpoints, o.Endpoint) {
+			found[o.Endpoint] = true
+			if e.Endpoints != nil && !expected[o.Endpoint] {
 				d.add(o, fmt.Sprintf("endpoint %s is not expected", EndpointString(o.Endpoint, t.Flow.Protocol)))
 			}
 		}
@@ -40,7 +43,7 @@ func (e Expectation) Difference(t *Trace) string {
 	// Where nothing is sent to an endpoint the verdict has said so.
 	if len(found) > 0 || e.Verdict == "" {
 		for _, want := range e.Endpoints {
-			if !slices.Contains(found, want) {
+			if !found[want] {
 				d.say(fmt.Sprintf("expected endpoint %s gets nothing", EndpointString(want, t.Flow.Protocol)))
 			}
 		}

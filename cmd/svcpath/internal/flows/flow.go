@@ -101,12 +101,19 @@ func (r *reader) endpoints(n *yaml.Node, protocol uint8) []netip.AddrPort {
 		r.fail(n, "endpoints is %s, expected a list such as [10.0.0.1:80]", kindOf(n))
 		return endpoints
 	}
+	if r.ends += len(n.Content); r.ends > MaxEndpoints {
+		r.fail(n, "more than the %d endpoints that are read of a file", MaxEndpoints)
+		return endpoints
+	}
+	seen := map[netip.AddrPort]bool{}
 	for _, item := range n.Content {
+		item = resolved(item)
 		r.parsed(item, "endpoint", func(s string) error {
 			e, err := parseEndpoint(s, protocol)
-			if err == nil && slices.Contains(endpoints, e) {
+			if err == nil && seen[e] {
 				r.fail(item, "endpoint %s stands there twice", source.Quote(s))
 			}
+			seen[e] = true
 			endpoints = append(endpoints, e)
 			return err
 		})
@@ -155,8 +162,6 @@ func kindOf(n *yaml.Node) string {
 		return "a list"
 	case n.Kind == yaml.MappingNode:
 		return "a mapping"
-	case n.Kind == yaml.AliasNode:
-		return "an alias"
 	case n.Tag == "!!null":
 		return "empty"
 	}

@@ -27,9 +27,10 @@ type Flow struct {
 // What a file may hold. Tests generate such files, so the limits are far above
 // what anybody writes.
 const (
-	MaxBytes  = 16 << 20
-	MaxFlows  = 100_000
-	maxErrors = 100 // that are told one by one
+	MaxBytes     = 16 << 20
+	MaxFlows     = 100_000
+	MaxEndpoints = 1_000_000 // of all flows together: aliases repeat them for little
+	maxErrors    = 100       // that are told one by one
 )
 
 // Read reads a file; path is what messages call it. The errors are all that
@@ -81,6 +82,8 @@ type reader struct {
 	name string // of the flow that is read: `flow "x"`; "" outside of one
 	errs []error
 	more int
+	// ends counts the endpoints that were read.
+	ends int
 }
 
 // fail notes what is wrong at a node.
@@ -121,6 +124,7 @@ func (r *reader) root(n *yaml.Node) []Flow {
 	}
 	flows := make([]Flow, 0, len(list.Content))
 	for i, item := range list.Content {
+		item = resolved(item)
 		r.name = fmt.Sprintf("flow %d", i+1)
 		if name := nameOf(item); name != "" {
 			r.name = fmt.Sprintf("flow %s", source.Quote(name))
@@ -131,12 +135,21 @@ func (r *reader) root(n *yaml.Node) []Flow {
 	return flows
 }
 
+// resolved is the node that an alias stands for, others themselves. Programs
+// write aliases for values that repeat.
+func resolved(n *yaml.Node) *yaml.Node {
+	if n.Kind == yaml.AliasNode {
+		return n.Alias
+	}
+	return n
+}
+
 // nameOf is what a flow is called, wherever among its keys that stands.
 func nameOf(n *yaml.Node) string {
 	if n.Kind == yaml.MappingNode {
 		for i := 0; i+1 < len(n.Content); i += 2 {
-			if n.Content[i].Value == "name" && n.Content[i+1].Kind == yaml.ScalarNode {
-				return n.Content[i+1].Value
+			if value := resolved(n.Content[i+1]); n.Content[i].Value == "name" && value.Kind == yaml.ScalarNode {
+				return value.Value
 			}
 		}
 	}
@@ -151,7 +164,7 @@ func (r *reader) fields(n *yaml.Node, expected string, known map[string]func(*ya
 	}
 	seen := map[string]bool{}
 	for i := 0; i+1 < len(n.Content); i += 2 {
-		key, value := n.Content[i], n.Content[i+1]
+		key, value := n.Content[i], resolved(n.Content[i+1])
 		set, ok := known[key.Value]
 		switch {
 		case key.Kind != yaml.ScalarNode || !ok:

@@ -146,7 +146,11 @@ func (w *walk) written(t *trail) Step {
 			s.Chance = s.Chance.times(oddsOf(st))
 			continue
 		}
-		if _, ok := m.(*netfilter.Recent); s.Matched == Yes && (ok || q.match(m) == maybe) {
+		recent, ok := m.(*netfilter.Recent)
+		if ok && recent.Action == netfilter.RecentSet {
+			continue // holds whatever the list has
+		}
+		if s.Matched == Yes && (ok || q.match(m) == maybe) {
 			s.Matched = Assumed
 		}
 	}

@@ -179,25 +179,45 @@ func (p *tracePrinter) missing(t Traces) {
 	p.missingUnder("Missing for a certain answer", t.missing())
 }
 
-// traceHint proposes what to run next: the capture that is missing, the rules
-// that did not match where a packet was refused or left alone, else the chains
-// of the service.
+// traceHint proposes what to run next: for a packet that was sent to an
+// endpoint the graph of the service, else the same with all steps, which tell
+// why no rule took it.
 func (p *tracePrinter) traceHint(f TracedFlow) string {
-	t := f.Trace
-	if len(p.Inputs) == 0 || len(t.Outcomes) == 0 {
+	if len(p.Inputs) == 0 || len(f.Trace.Outcomes) == 0 {
 		return ""
 	}
-	words := []string{"svcpath", "graph"}
+	var inputs []string
 	for _, input := range p.Inputs {
-		words = append(words, shellWord(input))
+		inputs = append(inputs, shellWord(input))
 	}
-	for _, s := range t.Outcomes[0].Path {
-		if port, _, _ := strings.Cut(p.names.ofStep(s), ":"); port != "" && p.names[s.Chain] != nil {
-			return strings.Join(append(words, "--service", shellWord(port), "-o", "mermaid"), " ")
+	call := strings.Join(inputs, " ")
+	path := f.Trace.Outcomes[0].Path
+	for _, s := range path {
+		if service := p.names[s.Chain]; service != nil && s.Matched != trace.No {
+			return fmt.Sprintf("svcpath graph %s --service %s -o mermaid", call, shellWord(service.NamespacedName()))
 		}
 	}
-	if slices.ContainsFunc(t.Outcomes[0].Path, func(s trace.Step) bool { return s.Matched == trace.No }) {
-		return "" // all steps are shown
+	if slices.ContainsFunc(path, func(s trace.Step) bool { return s.Matched == trace.No }) {
+		return ""
 	}
-	return "--all-steps shows the rules that did not match, and why"
+	return fmt.Sprintf("svcpath trace %s %s --all-steps", call, flowArguments(f.Trace.Flow))
+}
+
+// flowArguments describe a flow on the command line.
+func flowArguments(f trace.Flow) string {
+	words := []string{"--to", shellWord(hostPort(f.Destination.String(), f.Port))}
+	if f.Protocol != netfilter.TCP {
+		words[1] += "/" + netfilter.ProtocolName(f.Protocol)
+	}
+	words = append(words, "--from", string(f.From))
+	if f.Source.IsValid() {
+		words = append(words, "--source", shellWord(hostPort(f.Source.String(), f.SourcePort)))
+	}
+	if f.InInterface != "" {
+		words = append(words, "--in-interface", shellWord(f.InInterface))
+	}
+	if f.State != netfilter.StateNew {
+		words = append(words, "--ctstate", f.State.String())
+	}
+	return strings.Join(words, " ")
 }

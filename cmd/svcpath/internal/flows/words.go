@@ -116,7 +116,11 @@ func ParseTarget(s string) (to netip.AddrPort, protocol uint8, err error) {
 	}
 	switch {
 	case to.Port() == 0 && trace.HasPorts(protocol):
-		return to, 0, fmt.Errorf("no port: expected ADDR:PORT for %s", netfilter.ProtocolName(protocol))
+		form := "ADDR:PORT"
+		if to.Addr().Is6() {
+			form = "[ADDR]:PORT"
+		}
+		return to, 0, fmt.Errorf("no port: expected %s for %s", form, netfilter.ProtocolName(protocol))
 	case to.Port() != 0 && !trace.HasPorts(protocol):
 		return to, 0, fmt.Errorf("port %d: %s has no ports, expected ADDR/%s", to.Port(), netfilter.ProtocolName(protocol), name)
 	}

@@ -8,8 +8,10 @@ import (
 	"github.com/svcpath/svcpath/analyzer/audit"
 	"github.com/svcpath/svcpath/analyzer/chaingraph"
 	"github.com/svcpath/svcpath/analyzer/inventory"
+	"github.com/svcpath/svcpath/analyzer/netfilter"
 	"github.com/svcpath/svcpath/analyzer/snapshot"
 	"github.com/svcpath/svcpath/analyzer/source"
+	"github.com/svcpath/svcpath/analyzer/trace"
 )
 
 // An Analysis is all that the tool knows of a snapshot.
@@ -18,6 +20,9 @@ type Analysis struct {
 	Graphs    []*chaingraph.Graph // one a table, in the snapshot's order
 	Inventory *inventory.Inventory
 	Coverage  Coverage
+	// Tracer follows packets. Making it costs one look at each chain, and
+	// none at rules, so every analysis has one.
+	Tracer *trace.Tracer
 	// Findings are what review checks found.
 	Findings []audit.Finding
 	// Diagnostics are the remarks of all stages, in the order of the input.
@@ -35,6 +40,8 @@ type Missing struct {
 	What    string // "table filter, IPv4"
 	Affects string // the answers that rest on it
 	Command string // what to run on the node for it
+	// Family is the one whose packets it matters for; AnyFamily for both.
+	Family netfilter.Family
 }
 
 // Analyze builds every analysis of a snapshot. The snapshot must not change
@@ -46,6 +53,7 @@ func Analyze(s *snapshot.Snapshot) *Analysis {
 	}
 	a.Inventory = inventory.Build(s, a.Graphs)
 	a.Coverage = coverageOf(s, a.Inventory.Mode)
+	a.Tracer = trace.New(s)
 	a.Diagnostics = slices.Concat(s.Diagnostics, a.Inventory.Diagnostics)
 	for _, g := range a.Graphs {
 		a.Diagnostics = append(a.Diagnostics, g.Diagnostics()...)

@@ -9,6 +9,7 @@ import (
 	"github.com/svcpath/svcpath/analyzer/chaingraph"
 	"github.com/svcpath/svcpath/analyzer/inventory"
 	"github.com/svcpath/svcpath/analyzer/netfilter"
+	"github.com/svcpath/svcpath/analyzer/proof"
 	"github.com/svcpath/svcpath/analyzer/snapshot"
 	"github.com/svcpath/svcpath/analyzer/source"
 	"github.com/svcpath/svcpath/analyzer/trace"
@@ -23,7 +24,7 @@ type Analysis struct {
 	// Tracer follows packets. Making it costs one look at each chain, and
 	// none at rules, so every analysis has one.
 	Tracer *trace.Tracer
-	// Findings are what review checks found.
+	// Findings are where structure and trace of an entry differ.
 	Findings []audit.Finding
 	// Diagnostics are the remarks of all stages, in the order of the input.
 	Diagnostics []source.Diagnostic
@@ -47,13 +48,14 @@ type Missing struct {
 // Analyze builds every analysis of a snapshot. The snapshot must not change
 // afterwards; the analysis keeps parts of it.
 func Analyze(s *snapshot.Snapshot) *Analysis {
-	a := &Analysis{Snapshot: s, Findings: []audit.Finding{}}
+	a := &Analysis{Snapshot: s}
 	for _, t := range s.Tables {
 		a.Graphs = append(a.Graphs, chaingraph.Build(t))
 	}
 	a.Inventory = inventory.Build(s, a.Graphs)
 	a.Coverage = coverageOf(s, a.Inventory.Mode)
 	a.Tracer = trace.New(s)
+	a.Findings = proof.Check(s, a.Inventory, a.Tracer)
 	a.Diagnostics = slices.Concat(s.Diagnostics, a.Inventory.Diagnostics)
 	for _, g := range a.Graphs {
 		a.Diagnostics = append(a.Diagnostics, g.Diagnostics()...)

@@ -55,8 +55,9 @@ func Analyze(s *snapshot.Snapshot) *Analysis {
 	a.Inventory = inventory.Build(s, a.Graphs)
 	a.Coverage = coverageOf(s, a.Inventory.Mode)
 	a.Tracer = trace.New(s)
-	a.Findings = proof.Check(s, a.Inventory, a.Tracer)
-	a.Diagnostics = slices.Concat(s.Diagnostics, a.Inventory.Diagnostics)
+	findings, remarks := proof.Check(s, a.Inventory, a.Tracer)
+	a.Findings = findings
+	a.Diagnostics = slices.Concat(s.Diagnostics, a.Inventory.Diagnostics, remarks)
 	for _, g := range a.Graphs {
 		a.Diagnostics = append(a.Diagnostics, g.Diagnostics()...)
 	}

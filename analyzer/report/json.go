@@ -15,9 +15,14 @@ import (
 // docs/schema/analysis.json describes, indented by two blanks, the same bytes
 // for the same analysis. The error is the writer's.
 func AnalysisJSON(w io.Writer, a *analyzer.Analysis) error {
+	return documentJSON(w, analysisDocument(a))
+}
+
+// documentJSON writes a document as JSON, section by section.
+func documentJSON(w io.Writer, doc []docSection) error {
 	out := bufio.NewWriter(w)
 	var buf bytes.Buffer
-	for i, section := range analysisDocument(a) {
+	for i, section := range doc {
 		opening := ",\n"
 		if i == 0 {
 			opening = "{\n"

@@ -51,6 +51,8 @@ var arrows = []arrow{
 		because: "kube-proxy's conventions are read from the model, never from text"},
 	{from: "analyzer/inventory", never: []string{module}, except: append([]string{"analyzer/chaingraph", "analyzer/kubeproxy"}, models...),
 		because: "services are read back from the model, so that they are found whatever wrote it down"},
+	{from: "analyzer/proof", never: []string{module}, except: append([]string{"analyzer/audit", "analyzer/inventory", "analyzer/trace"}, models...),
+		because: "it compares two analyses, and knows neither how they are made nor how they are shown"},
 	{from: "analyzer/audit", never: []string{"analyzer/report", "rules"},
 		because: "the frame for checks knows neither the checks nor who shows their findings"},
 	{from: "analyzer", never: []string{"analyzer/report", "rules"},

@@ -79,7 +79,7 @@ they hold is told by their content. All INPUTs of one call are one node at one m
 	flags.BoolVarP(&p.quiet, "quiet", "q", false, "say less")
 	flags.BoolVarP(&p.verbose, "verbose", "v", false, "say more")
 
-	root.AddCommand(p.analyzeCommand(), p.graphCommand(), p.samplesCommand(), p.versionCommand())
+	root.AddCommand(p.analyzeCommand(), p.traceCommand(), p.verifyCommand(), p.graphCommand(), p.samplesCommand(), p.versionCommand())
 	mendCobra(root)
 	return root
 }
@@ -118,7 +118,7 @@ func (p *program) analyze(inputs []string) (*analyzer.Analysis, error) {
 		return nil, err
 	}
 	a := analyzer.Analyze(snap)
-	if len(snap.Tables) == 0 && a.Inventory.Mode == kubeproxy.NoMode {
+	if len(snap.Tables) == 0 && a.Inventory.Mode == kubeproxy.UnknownMode {
 		err = errors.Join(err, &failure{doing: "reading", err: fmt.Errorf(
 			"%s: nothing that tells of kube-proxy, expected the output of iptables-save or ip6tables-save", strings.Join(inputs, " "))})
 	}

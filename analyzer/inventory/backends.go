@@ -29,27 +29,13 @@ type target struct {
 	hairpin bool
 }
 
-// endpointOf reads an endpoint chain, as every kube-proxy writes KUBE-SEP: mark
-// what comes from the endpoint itself, then DNAT. ok is false for a chain of
-// another shape.
-func (b *builder) endpointOf(c *netfilter.Chain) (t target, ok bool) {
-	if c.NumRules() <= fewRules {
-		t = b.readEndpoint(c)
-		return t, t.to.IsValid()
-	}
-	t, seen := b.targets[c]
-	if !seen {
-		t = b.readEndpoint(c)
-		b.targets[c] = t
-	}
-	return t, t.to.IsValid()
-}
-
-// fewRules is how many rules an endpoint chain has at most that is read anew
-// for each rule that leads to it: real ones have two, and one or two rules
-// lead there.
+// fewRules is how many rules a chain has at most that is taken for an endpoint
+// chain by its shape alone.
 const fewRules = 4
 
+// readEndpoint reads an endpoint chain, as every kube-proxy writes KUBE-SEP:
+// mark what comes from the endpoint itself, then DNAT. A chain of another shape
+// has no valid target.
 func (b *builder) readEndpoint(c *netfilter.Chain) (t target) {
 	for r := range c.Rules() {
 		switch target := r.Target().(type) {
@@ -87,11 +73,7 @@ func (b *builder) isEndpointJump(r *netfilter.Rule) bool {
 	if kind := b.kindOf(jump); kind != kubeproxy.OtherChain {
 		return kind == kubeproxy.EndpointChain
 	}
-	if jump.Chain == nil || jump.Chain.Base != nil || jump.Chain.NumRules() > fewRules {
-		return false
-	}
-	_, ok = b.endpointOf(jump.Chain)
-	return ok
+	return jump.Chain != nil && b.targets[jump.Chain.Index()].to.IsValid()
 }
 
 // backendsOf reads the endpoints of a chain for outside clients. It gives nil
@@ -124,8 +106,8 @@ func (b *builder) readBackends(c *netfilter.Chain) *backends {
 		}
 		e := Endpoint{Chain: jump.Chain}
 		if jump.Chain != nil {
-			t, ok := b.endpointOf(jump.Chain)
-			if !ok && result.dead == nil {
+			t := b.targets[jump.Chain.Index()]
+			if !t.to.IsValid() && result.dead == nil {
 				result.dead = r
 			}
 			e.Addr = t.to

@@ -33,7 +33,7 @@ type builder struct {
 	dealer  dealer
 	chances []uint32   // room for what one chain deals out,
 	ends    []Endpoint // and to whom
-	targets map[*netfilter.Chain]target
+	targets []target   // of nat's endpoint chains, by their Index
 	known   map[*netfilter.Chain]*backends
 
 	drafts    []*draft
@@ -94,7 +94,6 @@ func readIPTables(s *snapshot.Snapshot, nat, filter *netfilter.Table, graphOf fu
 	b := &builder{
 		snapshot: s, family: nat.Family, nat: nat, filter: filter,
 		natGraph: graphOf(nat), filterGraph: graphOf(filter),
-		targets:    map[*netfilter.Chain]target{},
 		known:      map[*netfilter.Chain]*backends{},
 		byDial:     map[dial]*draft{},
 		services:   map[serviceKey]*Service{},
@@ -104,9 +103,9 @@ func readIPTables(s *snapshot.Snapshot, nat, filter *netfilter.Table, graphOf fu
 		firewalled: map[dial]bool{},
 		budget:     maxAheadTests,
 	}
-	b.readChainNames()
-	b.large = b.largeCluster()
 	b.readMarks()
+	b.readChains()
+	b.large = b.largeCluster()
 	b.readEntrance()
 	b.gatherNAT()
 	b.gatherFilter()
@@ -134,14 +133,21 @@ func (b *builder) report(severity source.Severity, code string, at *netfilter.Ru
 // serviceChains are the chains of nat that have one hash in their names.
 type serviceChains [kubeproxy.EndpointChain]*netfilter.Chain // by kind
 
-// readChainNames sorts nat's chains by what their names say.
-func (b *builder) readChainNames() {
+// readChains sorts nat's chains by what their names say, and reads where
+// endpoint chains lead. All in a row, in the order of the input: that is how
+// they lie in memory, and looking each up from the rule that leads to it takes
+// several times as long.
+func (b *builder) readChains() {
 	b.kinds = make([]kubeproxy.ChainKind, len(b.nat.Chains()))
+	b.targets = make([]target, len(b.nat.Chains()))
 	b.chains = map[string]serviceChains{}
 	for i, c := range b.nat.Chains() {
 		kind, hash := kubeproxy.ParseChainName(c.Name)
 		b.kinds[i] = kind
-		if kind != kubeproxy.OtherChain && kind != kubeproxy.EndpointChain {
+		switch {
+		case kind == kubeproxy.EndpointChain, kind == kubeproxy.OtherChain && c.Base == nil && c.NumRules() <= fewRules:
+			b.targets[i] = b.readEndpoint(c)
+		case kind != kubeproxy.OtherChain:
 			chains := b.chains[hash]
 			chains[kind] = c
 			b.chains[hash] = chains

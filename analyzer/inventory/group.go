@@ -142,11 +142,11 @@ func (b *builder) checkEndpointNames(svc *Service) {
 	}
 	for i := range svc.Endpoints {
 		e := &svc.Endpoints[i]
-		if e.Chain == nil || e.Chain.NumRules() == 0 {
+		if b.kinds[e.Chain.Index()] != kubeproxy.EndpointChain {
 			continue
 		}
-		kind, hash := kubeproxy.ParseChainName(e.Chain.Name)
-		if kind != kubeproxy.EndpointChain || kubeproxy.OwnsEndpoint(name, svc.Protocol, e.Addr, hash) {
+		hash := e.Chain.Name[len(e.Chain.Name)-kubeproxy.HashLength:]
+		if kubeproxy.OwnsEndpoint(name, svc.Protocol, e.Addr, hash) {
 			continue
 		}
 		b.report(source.Warning, "hash-mismatch", e.Chain.Rule(e.Chain.NumRules()-1),

@@ -58,7 +58,12 @@ type docText string
 
 // newDocText makes text valid UTF-8 as JSON needs it: each byte that is none
 // becomes the replacement character.
-func newDocText(s string) docText { return docText([]rune(s)) }
+func newDocText(s string) docText {
+	if isASCII(s) {
+		return docText(s)
+	}
+	return docText([]rune(s))
+}
 
 // MarshalYAML puts text with characters that must be written out into double
 // quotes, where that can be done.

@@ -12,6 +12,8 @@ import (
 type question struct {
 	rule    *netfilter.Rule // that asked first; nil for a fact about the node
 	yes, no string
+	// granted says that only one of the answers is followed.
+	granted bool
 	// list is the name of a list of addresses when the question is whether it
 	// has client; see recent.go.
 	list, client string

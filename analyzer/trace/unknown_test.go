@@ -120,3 +120,29 @@ func TestUnknownNode(t *testing.T) {
 		t.Errorf("outcomes (-want +got):\n%s", diff)
 	}
 }
+
+// TestFragment follows a packet through rules that somebody pasted: what is
+// missing is said, and the policies are open.
+func TestFragment(t *testing.T) {
+	tr := follow(t, read(t, "-A INPUT -s 10.9.9.9/32 -j DROP\n-A INPUT -p tcp -m tcp --dport 80 -m conntrack --ctstate NEW\n"+node), outside("192.0.2.10:80"))
+	want := []string{
+		"accept local if the policy of chain INPUT in table filter is ACCEPT",
+		"drop if the policy of chain INPUT in table filter is DROP",
+	}
+	if diff := cmp.Diff(want, summary(tr)); diff != "" {
+		t.Errorf("outcomes (-want +got):\n%s", diff)
+	}
+	if len(tr.Diagnostics) != 1 || tr.Diagnostics[0].Code != "incomplete-table" {
+		t.Errorf("got %v, want a remark on the table", tr.Diagnostics)
+	}
+}
+
+// TestNATAlone follows a packet through a dump of table nat: whether table
+// filter would let it pass is an assumption.
+func TestNATAlone(t *testing.T) {
+	dump := strings.Split(save("*nat\n-A PREROUTING -j DNAT --to-destination 10.1.0.9:80"), "*filter")[0]
+	want := []string{"dnat 10.1.0.9:80 if table filter, which was not captured, lets the packet pass"}
+	if diff := cmp.Diff(want, summary(follow(t, read(t, dump+node), outside("192.0.2.10:80")))); diff != "" {
+		t.Errorf("outcomes (-want +got):\n%s", diff)
+	}
+}

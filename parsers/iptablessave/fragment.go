@@ -119,7 +119,7 @@ func (p *parser) settle(whole bool) {
 			p.chain(t, l.pos, l.line, l.decl)
 		}
 	}
-	for _, t := range p.tables {
+	for _, t := range p.told {
 		p.flush(t)
 	}
 	p.loose = p.loose[:0]
@@ -127,15 +127,28 @@ func (p *parser) settle(whole bool) {
 
 // inferred is the dump's table of that name which no line names.
 func (p *parser) inferred(pos source.Position, name string) *table {
-	for _, t := range p.tables {
-		if t.Inferred && t.Name == name {
-			return t
-		}
+	if t := p.told[name]; t != nil {
+		return t
 	}
 	t := &table{Table: netfilter.NewTable(p.family.is, name)}
 	t.Pos, t.Inferred, t.lines.order = pos, true, len(p.tables)
 	p.tables = append(p.tables, t)
+	if p.told == nil {
+		p.told = map[string]*table{}
+	}
+	p.told[name] = t
 	return t
+}
+
+// stands notes that a chain is in a table, if it is in no other.
+func (p *parser) stands(chain, table string) {
+	if inSeveralTables(chain) {
+		return
+	}
+	if p.standing == nil {
+		p.standing = map[string]string{}
+	}
+	p.standing[chain] = table
 }
 
 // tellTables finds the table of each loose line: from the chain's name where
@@ -143,24 +156,12 @@ func (p *parser) inferred(pos source.Position, name string) *table {
 // table has, from where the jumps come from and lead to, and at last from what
 // is most likely.
 func (p *parser) tellTables() {
-	standing := map[string]string{} // table of chains that are in one table only
-	for _, t := range p.tables {
-		if t.Inferred {
-			for _, c := range t.Chains() {
-				if !inSeveralTables(c.Name) {
-					standing[c.Name] = t.Name
-				}
-			}
-		}
-	}
 	told := func(l *looseLine, table string) bool {
 		if table == "" || l.table != "" {
 			return false
 		}
 		l.table = table
-		if !inSeveralTables(l.chain()) {
-			standing[l.chain()] = table
-		}
+		p.stands(l.chain(), table)
 		return true
 	}
 	for i := range p.loose {
@@ -174,16 +175,14 @@ func (p *parser) tellTables() {
 		changed := false
 		for i := range p.loose {
 			l := &p.loose[i]
-			if l.table == "" && !inSeveralTables(l.chain()) {
-				changed = told(l, standing[l.chain()]) || changed
-			}
+			changed = told(l, p.standing[l.chain()]) || changed
 			if !l.isRule || inSeveralTables(l.target) {
 				continue
 			}
 			changed = told(l, tableOfChain(l.target)) || changed
-			changed = told(l, standing[l.target]) || changed
-			if l.table != "" && isUserChain(l.target) && standing[l.target] == "" && tableOfChain(l.target) == "" {
-				standing[l.target] = l.table
+			changed = told(l, p.standing[l.target]) || changed
+			if l.table != "" && isUserChain(l.target) && p.standing[l.target] == "" && tableOfChain(l.target) == "" {
+				p.stands(l.target, l.table)
 				changed = true
 			}
 		}
@@ -193,7 +192,7 @@ func (p *parser) tellTables() {
 	}
 	for i := range p.loose {
 		l := &p.loose[i]
-		told(l, standing[l.chain()])
+		told(l, p.standing[l.chain()])
 		l.likely = told(l, likelyTable(l))
 	}
 	p.tellDeclarations()
@@ -363,10 +362,8 @@ func (p *parser) listing(at source.Cursor, d chainDecl) bool {
 		c = next
 	}
 	name := tableOfPolicies(names)
-	for _, t := range p.tables {
-		if t.Inferred && t.Name == name && t.Chain(d.name) != nil && !t.Chain(d.name).Implied {
-			return false
-		}
+	if t := p.told[name]; t != nil && t.Chain(d.name) != nil && !t.Chain(d.name).Implied {
+		return false
 	}
 	p.table = p.inferred(at.Pos(), name)
 	p.table.lines.policiesEnd = end
@@ -412,8 +409,8 @@ func (p *parser) cutOff(at source.Cursor) {
 	if c, ok := r.Counters(); ok {
 		opaque = opaque.WithCounters(c)
 	}
-	p.diagnostics.add(source.Warning, r.Pos(), "cut-dump",
-		fmt.Sprintf("the text ends here, in the middle of table %s: this rule may be cut off, and is not used", t.Name))
+	p.diagnostics.add(source.Error, r.Pos(), "cut-dump",
+		fmt.Sprintf("the text ends here, in the middle of table %s, expected the rest of the line and COMMIT: this rule may be cut off, and is not used", t.Name))
 	*r = opaque
 }
 

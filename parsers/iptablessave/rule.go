@@ -312,13 +312,16 @@ func (p *ruleParser) target(t *netfilter.Table, text string, isGoto bool) netfil
 		}
 		return t.Goto(name)
 	}
-	if v, ok := verdicts[name]; ok {
-		if more {
-			return nil
+	var e *extension
+	if len(name) <= maxTargetName {
+		if v, ok := verdicts[name]; ok {
+			if more {
+				return nil
+			}
+			return v
 		}
-		return v
+		e = targets[name]
 	}
-	e := targets[name]
 	if e == nil {
 		if more {
 			return nil

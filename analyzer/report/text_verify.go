@@ -69,7 +69,7 @@ func flowTitle(f trace.Flow) string {
 	if f.Name != "" {
 		return Escape(f.Name)
 	}
-	return fmt.Sprintf("%s to %s from %s", netfilter.ProtocolName(f.Protocol), hostPort(f.Destination.String(), f.Port), f.From)
+	return fmt.Sprintf("%s to %s from %s", netfilter.ProtocolName(f.Protocol), hostPort(f.Destination, f.Port), f.From)
 }
 
 // deciding is the path of the outcome that differs, of several the first.

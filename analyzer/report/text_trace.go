@@ -25,6 +25,9 @@ func TraceText(w io.Writer, t Traces, o TextOptions) error {
 			p.println()
 		}
 		p.flow(f)
+		if err := p.out.Flush(); err != nil {
+			return err
+		}
 		last = f
 	}
 	if o.Detail != Quiet {

@@ -3,6 +3,7 @@ package report_test
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -264,6 +265,37 @@ func TestTraceHeadlines(t *testing.T) {
 				t.Errorf("got  %swant %s", got, tt.want)
 			}
 		})
+	}
+}
+
+// A fullDisk takes only so many bytes.
+type fullDisk struct{ room int }
+
+func (d *fullDisk) Write(b []byte) (int, error) {
+	if d.room -= len(b); d.room < 0 {
+		return 0, errors.New("no space left")
+	}
+	return len(b), nil
+}
+
+// Flows are written as they come: what cannot be written ends even a list of
+// them that has no end.
+func TestTracesAreStreamed(t *testing.T) {
+	traces := traceCases["trace-nodeport"](t)
+	once := traces.Flows
+	traces.Flows = func(yield func(report.TracedFlow) bool) {
+		for {
+			for f := range once {
+				if !yield(f) {
+					return
+				}
+			}
+		}
+	}
+	for _, ending := range []string{"json", "yaml", "txt", "quiet.txt"} {
+		if err := traceRenderings[ending](&fullDisk{100_000}, traces); err == nil || err.Error() != "no space left" {
+			t.Errorf("%s: %v", ending, err)
+		}
 	}
 }
 

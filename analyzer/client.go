@@ -2,6 +2,7 @@ package analyzer
 
 import (
 	"net/netip"
+	"strings"
 
 	"github.com/svcpath/svcpath/analyzer/inventory"
 	"github.com/svcpath/svcpath/analyzer/netfilter"
@@ -56,7 +57,8 @@ func contains(networks []netip.Prefix, addr netip.Addr) bool {
 }
 
 // podRanges are the family's pod addresses: those that the user named, else
-// the one by which kube-proxy's rules tell pods from others.
+// the one by which kube-proxy's rules tell pods from others, else the only
+// network that it can be.
 func (a *Analysis) podRanges(is4 bool) []netip.Prefix {
 	var ranges []netip.Prefix
 	for _, p := range a.Snapshot.PodCIDRs {
@@ -74,7 +76,36 @@ func (a *Analysis) podRanges(is4 bool) []netip.Prefix {
 			}
 		}
 	}
+	if inner := a.innerNetworks(is4); len(inner) == 1 {
+		return inner
+	}
 	return nil
+}
+
+// innerNetworks are the networks of links that do not lead outside, Docker's
+// and libvirt's left out: on a node they are those of pods.
+func (a *Analysis) innerNetworks(is4 bool) []netip.Prefix {
+	outside := map[string]bool{"": true, "lo": true}
+	for _, r := range a.Snapshot.Routes {
+		if r.Dst.IsValid() && r.Dst.Bits() == 0 {
+			outside[r.Dev] = true
+		}
+	}
+	if len(outside) == 2 {
+		return nil // no default route was captured: nobody says which link leads outside
+	}
+	var inner []netip.Prefix
+	for _, own := range a.Snapshot.Addresses {
+		addr := own.Prefix.Addr()
+		if addr.Is4() != is4 || own.Prefix.IsSingleIP() || addr.IsLinkLocalUnicast() || outside[own.Interface] {
+			continue
+		}
+		if name := own.Interface; strings.HasPrefix(name, "docker") || strings.HasPrefix(name, "br-") || strings.HasPrefix(name, "virbr") {
+			continue
+		}
+		inner = append(inner, own.Prefix.Masked())
+	}
+	return inner
 }
 
 // detectedLocal reads kube-proxy's --cluster-cidr from the rule that marks

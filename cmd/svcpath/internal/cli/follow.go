@@ -24,6 +24,9 @@ import (
 func flowsFlag(command *cobra.Command, file *string) {
 	command.Flags().StringVar(file, "flows", "",
 		"a `FILE` of flows, \"-\" for standard input, or sample:NAME for those of a sample")
+	if err := command.RegisterFlagCompletionFunc("flows", completeInput); err != nil {
+		panic(err) // the flag was made a line above
+	}
 }
 
 // readFlows reads a FLOWS file.

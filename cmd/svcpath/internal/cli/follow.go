@@ -140,12 +140,14 @@ type usualSources struct {
 }
 
 type sourceKey struct {
-	from trace.Origin
-	is4  bool
+	from  trace.Origin
+	is4   bool
+	local bool // the destination is the node's own
 }
 
 func (u usualSources) of(f trace.Flow) (netip.Addr, bool) {
-	key := sourceKey{f.From, f.Destination.Is4()}
+	local, _ := u.analysis.Snapshot.IsLocal(f.Destination)
+	key := sourceKey{f.From, f.Destination.Is4(), local}
 	addr, ok := u.known[key]
 	if !ok || addr == f.Destination {
 		addr, _ = u.analysis.UsualSource(f)

@@ -2,9 +2,12 @@ package analyzer
 
 import (
 	"net/netip"
+	"slices"
+	"strings"
 
 	"github.com/svcpath/svcpath/analyzer/inventory"
 	"github.com/svcpath/svcpath/analyzer/netfilter"
+	"github.com/svcpath/svcpath/analyzer/snapshot"
 	"github.com/svcpath/svcpath/analyzer/trace"
 )
 
@@ -18,9 +21,10 @@ var outsiders = []netip.Addr{
 // UsualSource is a source address for a flow that names none, so that what is
 // true of a usual client can be said without a case for each address that some
 // rule tests: for packets from outside an address that is kept for examples,
-// for those of a pod one of the node's pod network that no endpoint has. ok is
-// false for packets of the node itself, whose source the kernel chooses, and
-// where the node's pod network is not known.
+// for those of a pod one of the node's pod network that no endpoint has. The
+// source of the node's own packets is the kernel's to choose; where no route
+// tells how it does, it is the node's address that faces outside. ok is false
+// where none of that is known.
 func (a *Analysis) UsualSource(f trace.Flow) (source netip.Addr, ok bool) {
 	is4 := f.Destination.Unmap().Is4()
 	switch f.From {
@@ -37,8 +41,35 @@ func (a *Analysis) UsualSource(f trace.Flow) (source netip.Addr, ok bool) {
 				return pod, true
 			}
 		}
+	case trace.FromNode:
+		if !a.hasRoutes(is4) && !a.owns(f.Destination) {
+			return a.outerAddress(is4)
+		}
 	}
 	return netip.Addr{}, false
+}
+
+func (a *Analysis) hasRoutes(is4 bool) bool {
+	return slices.ContainsFunc(a.Snapshot.Routes, func(r snapshot.Route) bool { return r.Dst.Addr().Is4() == is4 })
+}
+
+// outerAddress is the node's first address that belongs neither to pods nor to
+// a bridge of Docker's or libvirt's.
+func (a *Analysis) outerAddress(is4 bool) (netip.Addr, bool) {
+	pods := a.podRanges(is4)
+	for _, own := range a.Snapshot.Addresses {
+		addr := own.Prefix.Addr()
+		if addr.Is4() == is4 && !addr.IsLoopback() && !addr.IsLinkLocalUnicast() && !contains(pods, addr) && !isInnerBridge(own.Interface) {
+			return addr, true
+		}
+	}
+	return netip.Addr{}, false
+}
+
+// isInnerBridge reports whether an interface is named as Docker and libvirt
+// name the bridges of their own guests.
+func isInnerBridge(name string) bool {
+	return strings.HasPrefix(name, "docker") || strings.HasPrefix(name, "br-") || strings.HasPrefix(name, "virbr")
 }
 
 func (a *Analysis) owns(addr netip.Addr) bool {
@@ -56,7 +87,8 @@ func contains(networks []netip.Prefix, addr netip.Addr) bool {
 }
 
 // podRanges are the family's pod addresses: those that the user named, else
-// the one by which kube-proxy's rules tell pods from others.
+// the one by which kube-proxy's rules tell pods from others, else the only
+// network that it can be.
 func (a *Analysis) podRanges(is4 bool) []netip.Prefix {
 	var ranges []netip.Prefix
 	for _, p := range a.Snapshot.PodCIDRs {
@@ -74,7 +106,36 @@ func (a *Analysis) podRanges(is4 bool) []netip.Prefix {
 			}
 		}
 	}
+	if inner := a.innerNetworks(is4); len(inner) == 1 {
+		return inner
+	}
 	return nil
+}
+
+// innerNetworks are the networks of links that do not lead outside, Docker's
+// and libvirt's left out: on a node they are those of pods.
+func (a *Analysis) innerNetworks(is4 bool) []netip.Prefix {
+	outside := map[string]bool{"": true, "lo": true}
+	for _, r := range a.Snapshot.Routes {
+		if r.Dst.IsValid() && r.Dst.Bits() == 0 {
+			outside[r.Dev] = true
+		}
+	}
+	if len(outside) == 2 {
+		return nil // no default route was captured: nobody says which link leads outside
+	}
+	var inner []netip.Prefix
+	for _, own := range a.Snapshot.Addresses {
+		addr := own.Prefix.Addr()
+		if addr.Is4() != is4 || own.Prefix.IsSingleIP() || addr.IsLinkLocalUnicast() || outside[own.Interface] {
+			continue
+		}
+		if isInnerBridge(own.Interface) {
+			continue
+		}
+		inner = append(inner, own.Prefix.Masked())
+	}
+	return inner
 }
 
 // detectedLocal reads kube-proxy's --cluster-cidr from the rule that marks

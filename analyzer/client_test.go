@@ -31,9 +31,15 @@ func TestUsualSource(t *testing.T) {
 		{"a pod of the cluster's range, without addresses", []string{"../samples/service-zoo/iptables-save.txt"}, "", trace.FromPod, "10.96.1.1", "10.244.255.254"},
 		{"a pod of the network that a route tells of",
 			[]string{"../samples/service-zoo/iptables-save.txt", "../samples/service-zoo/ip-route.txt"}, "", trace.FromPod, "10.96.1.1", "10.244.1.254"},
+		{"a pod of the only network inside", []string{"../samples/service-zoo/ip-addr.txt", "../samples/service-zoo/ip-route.txt"}, "", trace.FromPod, "10.96.1.1", "10.244.1.254"},
 		{"a range full of endpoints", []string{zoo}, "10.244.1.32/31", trace.FromPod, "10.96.1.1", ""},
 		{"a pod of a network that is not known", []string{"../samples/service-zoo/ip-addr.txt"}, "", trace.FromPod, "10.96.1.1", ""},
 		{"the node", []string{zoo}, "", trace.FromNode, "10.96.1.1", ""},
+		{"the node, without routes",
+			[]string{"../samples/service-zoo/iptables-save.txt", "../samples/service-zoo/ip-addr.txt"}, "", trace.FromNode, "10.96.1.1", "172.18.0.3"},
+		{"the node to itself, without routes",
+			[]string{"../samples/service-zoo/iptables-save.txt", "../samples/service-zoo/ip-addr.txt"}, "", trace.FromNode, "172.18.0.3", ""},
+		{"the node, without addresses", []string{"../samples/service-zoo/iptables-save.txt"}, "", trace.FromNode, "10.96.1.1", ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -4,7 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
-	"net"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -25,6 +25,9 @@ func TraceText(w io.Writer, t Traces, o TextOptions) error {
 			p.println()
 		}
 		p.flow(f)
+		if err := p.out.Flush(); err != nil {
+			return err
+		}
 		last = f
 	}
 	if o.Detail != Quiet {
@@ -72,9 +75,9 @@ func (p *tracePrinter) packet(f TracedFlow) {
 	}[flow.From]
 	switch {
 	case f.UsualSource:
-		from += ", " + hostPort(flow.Source.String(), flow.SourcePort) + " (taken because no source is named; --source names one)"
+		from += ", " + hostPort(flow.Source, flow.SourcePort) + " (taken because no source is named; --source names one)"
 	case flow.Source.IsValid():
-		from += ", " + hostPort(flow.Source.String(), flow.SourcePort)
+		from += ", " + hostPort(flow.Source, flow.SourcePort)
 	case flow.From != trace.FromNode:
 		from += ", source not known"
 	}
@@ -86,14 +89,15 @@ func (p *tracePrinter) packet(f TracedFlow) {
 		state = ", of a connection in state " + flow.State.String()
 	}
 	p.paragraph("  ", fmt.Sprintf("%s to %s %s%s", netfilter.ProtocolName(flow.Protocol),
-		hostPort(flow.Destination.String(), flow.Port), from, state))
+		hostPort(flow.Destination, flow.Port), from, state))
 }
 
-func hostPort(host string, port uint16) string {
+// hostPort is an address with its port, alone if that is 0.
+func hostPort(addr netip.Addr, port uint16) string {
 	if port == 0 {
-		return host
+		return addr.String()
 	}
-	return net.JoinHostPort(host, strconv.Itoa(int(port)))
+	return netip.AddrPortFrom(addr, port).String()
 }
 
 // fewOutcomes is how many outcomes are written without being asked for all.
@@ -205,13 +209,13 @@ func (p *tracePrinter) traceHint(f TracedFlow) string {
 
 // flowArguments describe a flow on the command line.
 func flowArguments(f trace.Flow) string {
-	words := []string{"--to", shellWord(hostPort(f.Destination.String(), f.Port))}
+	words := []string{"--to", shellWord(hostPort(f.Destination, f.Port))}
 	if f.Protocol != netfilter.TCP {
 		words[1] += "/" + netfilter.ProtocolName(f.Protocol)
 	}
 	words = append(words, "--from", string(f.From))
 	if f.Source.IsValid() {
-		words = append(words, "--source", shellWord(hostPort(f.Source.String(), f.SourcePort)))
+		words = append(words, "--source", shellWord(hostPort(f.Source, f.SourcePort)))
 	}
 	if f.InInterface != "" {
 		words = append(words, "--in-interface", shellWord(f.InInterface))

@@ -25,6 +25,9 @@ func VerifyText(w io.Writer, t Traces, o TextOptions) error {
 	}
 	for f := range t.Flows {
 		p.verified(f)
+		if err := p.out.Flush(); err != nil {
+			return err
+		}
 	}
 	if o.Detail != Quiet {
 		p.missing(t)
@@ -69,7 +72,7 @@ func flowTitle(f trace.Flow) string {
 	if f.Name != "" {
 		return Escape(f.Name)
 	}
-	return fmt.Sprintf("%s to %s from %s", netfilter.ProtocolName(f.Protocol), hostPort(f.Destination.String(), f.Port), f.From)
+	return fmt.Sprintf("%s to %s from %s", netfilter.ProtocolName(f.Protocol), hostPort(f.Destination, f.Port), f.From)
 }
 
 // deciding is the path of the outcome that differs, of several the first.

@@ -72,21 +72,21 @@ func (e Expectation) masquerade(t *Trace, d *differences) {
 			differ = append(differ, o)
 		}
 	}
+	if len(differ) == 0 {
+		return
+	}
 	text := "expected no masquerading, found it"
 	if *e.Masquerade {
 		text = "expected masquerading, found none"
 	}
-	for _, o := range differ {
-		some := ""
-		if len(alike) > 0 {
-			some = " for some outcomes only"
-			if o.Endpoint.IsValid() {
-				some += ", such as " + EndpointString(o.Endpoint, t.Flow.Protocol)
-			}
+	first := differ[0] // one example is enough
+	if len(alike) > 0 {
+		text += " for some outcomes only"
+		if first.Endpoint.IsValid() {
+			text += ", such as " + EndpointString(first.Endpoint, t.Flow.Protocol)
 		}
-		d.add(o, text+some)
-		return // one example is enough
 	}
+	d.add(first, text)
 }
 
 func orUnknown(s string) string {

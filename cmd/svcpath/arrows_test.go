@@ -51,6 +51,8 @@ var arrows = []arrow{
 		because: "kube-proxy's conventions are read from the model, never from text"},
 	{from: "analyzer/inventory", never: []string{module}, except: append([]string{"analyzer/chaingraph", "analyzer/kubeproxy"}, models...),
 		because: "services are read back from the model, so that they are found whatever wrote it down"},
+	{from: "analyzer/trace", never: []string{module}, except: models,
+		because: "a packet is followed through the model alone: what kube-proxy meant changes nothing for it"},
 	{from: "analyzer/proof", never: []string{module}, except: append([]string{"analyzer/audit", "analyzer/inventory", "analyzer/trace"}, models...),
 		because: "it compares two analyses, and knows neither how they are made nor how they are shown"},
 	{from: "analyzer/audit", never: []string{"analyzer/report", "rules"},
@@ -89,6 +91,8 @@ var arrows = []arrow{
 		because: "main is a few lines: the command line is tested as a package"},
 	{from: "cmd/svcpath/internal/cli", never: []string{"parsers/..."}, except: []string{"parsers/capture"},
 		because: "parsers/capture recognises formats, so the command need not know them"},
+	{from: "cmd/svcpath/internal/flows", never: append([]string{module}, inputOutput...), except: []string{"analyzer/trace", "analyzer/source", "analyzer/netfilter"},
+		because: "a FLOWS file is handed over as bytes, and says nothing of inputs or outputs"},
 	{from: "analyzer/...", never: commandLine, because: "flags belong to the command"},
 	{from: "parsers/...", never: commandLine, because: "flags belong to the command"},
 }

@@ -24,6 +24,9 @@ import (
 func flowsFlag(command *cobra.Command, file *string) {
 	command.Flags().StringVar(file, "flows", "",
 		"a `FILE` of flows, \"-\" for standard input, or sample:NAME for those of a sample")
+	if err := command.RegisterFlagCompletionFunc("flows", completeInput); err != nil {
+		panic(err) // the flag was made a line above
+	}
 }
 
 // readFlows reads a FLOWS file.
@@ -137,12 +140,14 @@ type usualSources struct {
 }
 
 type sourceKey struct {
-	from trace.Origin
-	is4  bool
+	from  trace.Origin
+	is4   bool
+	local bool // the destination is the node's own
 }
 
 func (u usualSources) of(f trace.Flow) (netip.Addr, bool) {
-	key := sourceKey{f.From, f.Destination.Is4()}
+	local, _ := u.analysis.Snapshot.IsLocal(f.Destination)
+	key := sourceKey{f.From, f.Destination.Is4(), local}
 	addr, ok := u.known[key]
 	if !ok || addr == f.Destination {
 		addr, _ = u.analysis.UsualSource(f)

@@ -39,6 +39,7 @@ func (p *program) writeAnalysis(a *analyzer.Analysis, format string, inputs []st
 	case "json":
 		return report.AnalysisJSON(p.stdout, a)
 	case "yaml":
+		collectOften()
 		return report.AnalysisYAML(p.stdout, a)
 	}
 	return report.AnalysisText(p.stdout, a, p.textOptions(inputs))

@@ -108,6 +108,7 @@ func needsInput(_ *cobra.Command, args []string) error {
 func (p *program) analyze(inputs []string) (*analyzer.Analysis, error) {
 	done := p.showProgress()
 	defer done()
+	collectSeldom()
 	snap, err := capture.Open(inputs, capture.Options{
 		NodeIPs: p.nodeIPs, PodCIDRs: p.podCIDRs, Strict: p.strict, Stdin: p.stdin,
 	})

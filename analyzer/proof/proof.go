@@ -165,6 +165,9 @@ func ending(o trace.Outcome) string {
 	case trace.Accept:
 		return "goes on untranslated"
 	case trace.Reject:
+		if o.RejectWith == "" {
+			return "is rejected"
+		}
 		return "is rejected (" + o.RejectWith + ")"
 	case trace.Drop:
 		return "is dropped"

@@ -375,7 +375,7 @@ func (a *arrangement) finish(t *netfilter.Table) parsedRule {
 		}
 		target = p
 	}
-	r.matches = a.p.keepMatches(a.p.found)
+	r.matches = a.p.found
 	switch {
 	case target != nil:
 		r.statements = a.p.keepStatement(a.statement(t, target))

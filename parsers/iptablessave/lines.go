@@ -7,7 +7,9 @@ import (
 )
 
 // trimBlanks takes blanks and a carriage return off both ends.
-func trimBlanks(line string) string { return strings.Trim(line, " \t\r") }
+func trimBlanks(line string) string { return strings.Trim(line, blanks) }
+
+const blanks = " \t\r"
 
 // A header is the comment that iptables-save writes above a table.
 type header struct {

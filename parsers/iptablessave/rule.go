@@ -17,15 +17,14 @@ type ruleParser struct {
 	matches map[string]netfilter.Match
 	targets map[string]netfilter.Statement
 
-	matchSlab     []netfilter.Match
-	statementSlab []netfilter.Statement
-	addrs         []netfilter.Addr
-	comments      []netfilter.Comment
-	dnats         []netfilter.DNAT
-	lastComment   *netfilter.Comment
+	addrs       []netfilter.Addr
+	comments    []netfilter.Comment
+	dnats       []netfilter.DNAT
+	lastComment *netfilter.Comment
 
 	// Room that is used again for each rule.
 	found   []netfilter.Match
+	target1 [1]netfilter.Statement
 	options []option
 	args    []string
 	words   []word
@@ -61,7 +60,7 @@ func (p *ruleParser) parse(t *netfilter.Table, start ruleStart) parsedRule {
 	if !start.insert {
 		var r parsedRule
 		if p.plain(t, start.text, start.options, &r) {
-			r.matches = p.keepMatches(p.found)
+			r.matches = p.found
 			return r
 		}
 		p.found = p.found[:0]
@@ -406,26 +405,14 @@ func (p *ruleParser) share(text string, m netfilter.Match) {
 // slabSize is how many values are allocated at a time.
 const slabSize = 256
 
-// keepMatches gives the matches a place of their own.
-func (p *ruleParser) keepMatches(found []netfilter.Match) []netfilter.Match {
-	if len(found) == 0 {
-		return nil
-	}
-	if cap(p.matchSlab)-len(p.matchSlab) < len(found) {
-		p.matchSlab = make([]netfilter.Match, 0, max(4*slabSize, len(found)))
-	}
-	first := len(p.matchSlab)
-	p.matchSlab = append(p.matchSlab, found...)
-	return p.matchSlab[first:len(p.matchSlab):len(p.matchSlab)]
+// keepMatches has the table keep the matches of a rule.
+func (p *ruleParser) keepMatches(t *netfilter.Table, found []netfilter.Match) netfilter.MatchList {
+	return t.KeepMatches(found)
 }
 
 func (p *ruleParser) keepStatement(st netfilter.Statement) []netfilter.Statement {
-	if len(p.statementSlab) == cap(p.statementSlab) {
-		p.statementSlab = make([]netfilter.Statement, 0, slabSize)
-	}
-	first := len(p.statementSlab)
-	p.statementSlab = append(p.statementSlab, st)
-	return p.statementSlab[first : first+1 : first+1]
+	p.target1[0] = st
+	return p.target1[:]
 }
 
 // headerMatch makes the match of "-s", "-d", "-i", "-o", "-p" or "-f".

@@ -18,6 +18,11 @@ type Base struct {
 
 // A Chain is an ordered list of rules.
 type Chain struct {
+	// jump is "-j Name", which all rules that jump here share. It stands first
+	// because a name is compared with that in it: then one line of the
+	// processor's cache has all that reading such a rule needs.
+	jump Jump
+
 	Table *Table
 	Name  string
 	Base  *Base // nil for a regular chain, which runs when a rule jumps to it
@@ -31,7 +36,6 @@ type Chain struct {
 
 	index int32
 	rules []Rule
-	jump  Jump // "-j Name", which all rules that jump here share
 }
 
 // Index is the chain's place among its table's Chains, from 0, so that

@@ -6,7 +6,7 @@ import "hash/maphash"
 // the numbers of the chains. It takes a third of the time and of the room of a
 // Go map with names in it, for the names are the chains' own.
 type names struct {
-	slots []nameSlot // a power of two, at most half of them taken
+	slots []nameSlot // a power of two, at most two thirds of them taken
 	taken int
 }
 
@@ -27,7 +27,7 @@ func (n *names) find(named *slab[Chain], name string, hash uint32) *nameSlot {
 	mask := uint32(len(n.slots) - 1)
 	for i := hash & mask; ; i = (i + 1) & mask {
 		s := &n.slots[i]
-		if s.number == 0 || s.hash == hash && named.at(s.number-1).Name == name {
+		if s.number == 0 || s.hash == hash && named.at(s.number-1).jump.Name == name {
 			return s
 		}
 	}
@@ -35,7 +35,7 @@ func (n *names) find(named *slab[Chain], name string, hash uint32) *nameSlot {
 
 // grow makes room for one name more.
 func (n *names) grow() {
-	if n.taken++; 2*n.taken <= len(n.slots) {
+	if n.taken++; 3*n.taken <= 2*len(n.slots) {
 		return
 	}
 	old := n.slots

@@ -7,7 +7,12 @@ import (
 )
 
 // trimBlanks takes blanks and a carriage return off both ends.
-func trimBlanks(line string) string { return strings.Trim(line, blanks) }
+func trimBlanks(line string) string {
+	if line == "" || !isBlank(line[0]) && !isBlank(line[len(line)-1]) {
+		return line
+	}
+	return strings.Trim(line, blanks)
+}
 
 const blanks = " \t\r"
 
@@ -153,12 +158,7 @@ func isChainName(s string) bool {
 	if s == "" || s[0] == '-' || s[0] == '!' {
 		return false
 	}
-	for i := range len(s) {
-		if s[i] == ' ' || s[i] == '\t' || s[i] == '"' {
-			return false
-		}
-	}
-	return true
+	return strings.IndexByte(s, '"') < 0 && strings.IndexByte(s, ' ') < 0 && strings.IndexByte(s, '\t') < 0
 }
 
 // A ruleStart is the beginning of a line with a rule.

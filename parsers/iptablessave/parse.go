@@ -251,9 +251,9 @@ func (p *parser) chain(t *table, pos source.Position, line string, d chainDecl) 
 		c.Implied = false
 	}
 	c.Pos = pos
-	if base, ok := netfilter.IPTablesBase(t.Name, d.name); ok {
+	if base := builtIn(t, d.name); base != nil {
 		base.Policy = d.policy
-		c.Base = &base
+		c.Base = base
 		t.base = t.base || d.policy != netfilter.NoVerdict
 	} else if d.policy != netfilter.NoVerdict {
 		p.diagnostics.add(source.Warning, pos, "bad-policy",
@@ -271,6 +271,16 @@ func (p *parser) chain(t *table, pos source.Position, line string, d chainDecl) 
 	}
 	p.rules.scratch = appendChain(p.rules.scratch[:0], c, t.lines.listed)
 	p.keepUnless(string(p.rules.scratch) == line, pos, line)
+}
+
+// builtIn is what makes a built-in chain of iptables one; nil for other names.
+func builtIn(t *table, name string) *netfilter.Base {
+	base, ok := netfilter.IPTablesBase(t.Name, name)
+	if !ok {
+		return nil
+	}
+	kept := base // only those that there are take memory
+	return &kept
 }
 
 // zeroCounters is shared by all chains that nothing was counted for.
@@ -295,7 +305,10 @@ func (p *parser) rule(t *table, at source.Cursor, line string, start ruleStart) 
 	case start.counted:
 		counters = &start.Counters
 	}
-	prefixed := len(strings.TrimRight(line, blanks)) - len(start.text)
+	prefixed := 0
+	if len(line) > len(start.text) {
+		prefixed = len(strings.TrimRight(line, blanks)) - len(start.text)
+	}
 	text := source.Span{File: at.File, Offset: at.Offset + prefixed, Len: len(start.text), Line: at.Line}
 	t.chain.AddLine(text, p.rules.keepMatches(t.Table, parsed.matches), t.KeepStatements(parsed.statements), counters)
 	t.inserts.add(t.chain, start.insert, parsed.place)
@@ -336,9 +349,7 @@ func (p *parser) chainOf(t *table, pos source.Position, name string) *netfilter.
 	}
 	c, _ := t.AddChain(name, pos)
 	c.Implied = true
-	if base, ok := netfilter.IPTablesBase(t.Name, name); ok {
-		c.Base = &base
-	}
+	c.Base = builtIn(t, name)
 	if t.declared {
 		t.whole = false
 		p.diagnostics.add(source.Error, pos, "undeclared-chain",

@@ -1,6 +1,7 @@
 package iptablessave
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/svcpath/svcpath/analyzer/netfilter"
@@ -11,11 +12,10 @@ import (
 // once: a million rules are not four million little objects.
 type ruleParser struct {
 	family *family
-
-	// Values that do not change once made, by their text. They depend on
-	// nothing but it, and on the dump's family.
-	matches map[string]netfilter.Match
-	targets map[string]netfilter.Statement
+	memory memory
+	// last is what is remembered of the rule's last match; nil when that is
+	// of this rule alone.
+	last *remembered
 
 	addrs       []netfilter.Addr
 	comments    []netfilter.Comment
@@ -23,12 +23,12 @@ type ruleParser struct {
 	lastComment *netfilter.Comment
 
 	// Room that is used again for each rule.
-	found   []netfilter.Match
-	target1 [1]netfilter.Statement
-	options []option
-	args    []string
-	words   []word
-	scratch []byte
+	found     []netfilter.Match
+	statement [1]netfilter.Statement
+	options   []option
+	args      []string
+	words     []word
+	scratch   []byte
 }
 
 // A parsedRule is what was read of a rule.
@@ -51,19 +51,17 @@ type problem struct {
 	message  string
 }
 
-// maxShared bounds the values that are kept for rules to come.
-const maxShared = 1 << 14
-
 // parse reads a rule, the quick way if it is written as iptables-save does.
+// What it gives is good until the next rule is parsed.
 func (p *ruleParser) parse(t *netfilter.Table, start ruleStart) parsedRule {
-	p.found = p.found[:0]
+	p.found, p.last = p.found[:0], nil
 	if !start.insert {
 		var r parsedRule
 		if p.plain(t, start.text, start.options, &r) {
 			r.matches = p.found
 			return r
 		}
-		p.found = p.found[:0]
+		p.found, p.last = p.found[:0], nil
 	}
 	return p.arrange(t, start)
 }
@@ -72,7 +70,7 @@ func (p *ruleParser) parse(t *netfilter.Table, start ruleStart) parsedRule {
 // interfaces, protocol, match modules each with its own options, the target.
 // It is false for every other rule.
 func (p *ruleParser) plain(t *netfilter.Table, s string, i int, r *parsedRule) bool {
-	last := byte(0)
+	last := 0
 	for i < len(s) {
 		// s[i] is the blank before an option.
 		start := i + 1
@@ -86,11 +84,11 @@ func (p *ruleParser) plain(t *netfilter.Table, s string, i int, r *parsedRule) b
 			return false
 		}
 		kind := s[k+1]
-		at := strings.IndexByte("sdiopfmcjg", kind)
-		if at < 0 || last != 0 && kind != 'm' && at <= strings.IndexByte("sdiopfmcjg", last) {
+		place := placeOf(kind)
+		if place < last || place == last && kind != 'm' {
 			return false
 		}
-		last = kind
+		last = place
 		valueAt := min(k+3, len(s))
 		if valueAt == len(s) && kind != 'f' {
 			return false
@@ -99,11 +97,9 @@ func (p *ruleParser) plain(t *netfilter.Table, s string, i int, r *parsedRule) b
 		switch kind {
 		case 's', 'd':
 			end = bareEnd(s, valueAt)
-			m := p.addr(kind == 'd', not, s[valueAt:end])
-			if m == nil {
+			if !p.addr(s[start:end], kind == 'd', not, s[valueAt:end]) {
 				return false
 			}
-			p.found = append(p.found, m)
 		case 'i', 'o', 'p', 'f':
 			if kind == 'f' {
 				end = k + 2
@@ -111,25 +107,23 @@ func (p *ruleParser) plain(t *netfilter.Table, s string, i int, r *parsedRule) b
 				end = bareEnd(s, valueAt)
 			}
 			key := s[start:end]
-			m, ok := p.matches[key]
-			if !ok {
-				var err error
-				if m, err = headerMatch(kind, not, s[valueAt:max(end, valueAt)], p.family); err != nil {
+			known := p.memory.find(key)
+			if known.text != key {
+				m, err := headerMatch(kind, not, s[valueAt:max(end, valueAt)], p.family)
+				if err != nil {
 					return false
 				}
-				p.share(key, m)
+				known = p.memory.keep(remembered{text: key, match: m})
 			}
-			p.found = append(p.found, m)
+			p.add(known.match, known)
 		case 'm':
 			if not {
 				return false
 			}
 			end = moduleEnd(s, valueAt)
-			m := p.module(s, start, end)
-			if m == nil {
+			if !p.module(s[start:end]) {
 				return false
 			}
-			p.found = append(p.found, m)
 		case 'c':
 			packets := bareEnd(s, valueAt)
 			if packets == len(s) || not {
@@ -157,6 +151,38 @@ func (p *ruleParser) plain(t *netfilter.Table, s string, i int, r *parsedRule) b
 		i = end
 	}
 	return true
+}
+
+// placeOf is where iptables-save writes a short option, from 1; 0 for none that
+// it writes.
+func placeOf(kind byte) int {
+	switch kind {
+	case 's':
+		return 1
+	case 'd':
+		return 2
+	case 'i':
+		return 3
+	case 'o':
+		return 4
+	case 'p':
+		return 5
+	case 'f':
+		return 6
+	case 'm':
+		return 7
+	case 'c':
+		return 8
+	case 'j', 'g':
+		return 9
+	}
+	return 0
+}
+
+// add takes a match of the rule. known is what is remembered of it, nil for one
+// of this rule alone.
+func (p *ruleParser) add(m netfilter.Match, known *remembered) {
+	p.found, p.last = append(p.found, m), known
 }
 
 // bareEnd is the end of the word at s[i]; i itself if no plain word begins there.
@@ -196,36 +222,40 @@ func moduleEnd(s string, i int) int {
 	return len(s)
 }
 
-// module reads the match module whose text is s[start:end]. It is nil if that
-// text does not stand for itself.
-func (p *ruleParser) module(s string, start, end int) netfilter.Match {
-	text := s[start:end]
+// module reads the match module of that text. It is false if the text does not
+// stand for itself.
+func (p *ruleParser) module(text string) bool {
 	if m := p.comment(text); m != nil {
-		return m
+		p.add(m, nil)
+		return true
 	}
-	if m, ok := p.matches[text]; ok {
-		return m
+	if known := p.memory.find(text); known.text == text {
+		p.add(known.match, known)
+		return true
 	}
 	name, rest, _ := strings.Cut(text[len("-m "):], " ")
 	e := matches[name]
 	if e == nil || e == comment {
-		return nil
+		return false
 	}
 	if !p.readOptions(e, rest) {
-		return nil
+		return false
 	}
 	if e.fresh == nil {
-		return &netfilter.Opaque{Module: name, Text: text}
+		p.add(&netfilter.Opaque{Module: name, Text: text}, nil)
+		return true
 	}
 	v, err := e.build(p.options, p.family)
 	if err != nil {
-		return nil
+		return false
 	}
 	m := v.(netfilter.Match)
-	if e != recent && e != nfacct { // their names make each but unique
-		p.share(text, m)
+	if e == recent || e == nfacct { // their names make each but unique
+		p.add(m, nil)
+		return true
 	}
-	return m
+	p.add(m, p.memory.keep(remembered{text: text, match: m}))
+	return true
 }
 
 const commentOption = "-m comment --comment "
@@ -332,8 +362,8 @@ func (p *ruleParser) target(t *netfilter.Table, text string, isGoto bool) netfil
 			return d
 		}
 	}
-	if st, ok := p.targets[text]; ok {
-		return st
+	if known := p.memory.find(text); known.text == text {
+		return known.statement
 	}
 	if !p.readOptions(e, rest) {
 		return nil
@@ -346,12 +376,7 @@ func (p *ruleParser) target(t *netfilter.Table, text string, isGoto bool) netfil
 		return nil
 	}
 	st := v.(netfilter.Statement)
-	if len(p.targets) < maxShared {
-		if p.targets == nil {
-			p.targets = map[string]netfilter.Statement{}
-		}
-		p.targets[text] = st
-	}
+	p.memory.keep(remembered{text: text, statement: st})
 	return st
 }
 
@@ -372,14 +397,22 @@ func (p *ruleParser) plainDNAT(options string) *netfilter.DNAT {
 	return &p.dnats[len(p.dnats)-1]
 }
 
-// addr reads "-s" and "-d"; nil if the value is no network.
-func (p *ruleParser) addr(destination, not bool, value string) netfilter.Match {
+// addr reads "-s" and "-d"; it is false if the value is no network. What is
+// excluded is the same in many rules, what is not is most rules' own.
+func (p *ruleParser) addr(text string, destination, not bool, value string) bool {
+	var known *remembered
+	if not {
+		if known = p.memory.find(text); known.text == text {
+			p.add(known.match, known)
+			return true
+		}
+	}
 	if value == "" {
-		return nil
+		return false
 	}
 	n, err := network(value, p.family)
 	if err != nil {
-		return nil
+		return false
 	}
 	if len(p.addrs) == cap(p.addrs) {
 		p.addrs = make([]netfilter.Addr, 0, slabSize)
@@ -389,30 +422,31 @@ func (p *ruleParser) addr(destination, not bool, value string) netfilter.Match {
 	if destination {
 		m.Side = netfilter.Destination
 	}
-	return m
-}
-
-func (p *ruleParser) share(text string, m netfilter.Match) {
-	if len(p.matches) >= maxShared {
-		return
+	if not {
+		known = p.memory.keep(remembered{text: text, match: m})
 	}
-	if p.matches == nil {
-		p.matches = map[string]netfilter.Match{}
-	}
-	p.matches[text] = m
+	p.add(m, known)
+	return true
 }
 
 // slabSize is how many values are allocated at a time.
 const slabSize = 256
 
-// keepMatches has the table keep the matches of a rule.
+// keepMatches has the table keep the matches of the rule that was parsed last.
 func (p *ruleParser) keepMatches(t *netfilter.Table, found []netfilter.Match) netfilter.MatchList {
-	return t.KeepMatches(found)
+	known := p.last
+	if known == nil {
+		return t.KeepMatches(found)
+	}
+	if known.table != t || !slices.Equal(t.Matches(known.list), found) {
+		known.list, known.table = t.KeepMatches(found), t
+	}
+	return known.list
 }
 
 func (p *ruleParser) keepStatement(st netfilter.Statement) []netfilter.Statement {
-	p.target1[0] = st
-	return p.target1[:]
+	p.statement[0] = st
+	return p.statement[:]
 }
 
 // headerMatch makes the match of "-s", "-d", "-i", "-o", "-p" or "-f".

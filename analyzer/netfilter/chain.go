@@ -32,10 +32,9 @@ type Chain struct {
 	// Implied says that no line declares the chain; it is known from its
 	// rules only.
 	Implied  bool
+	index    int32     // here, for these two take one word together
 	Counters *Counters // of the policy; nil when the dump has none
-
-	index int32
-	rules []Rule
+	rules    []Rule
 }
 
 // Index is the chain's place among its table's Chains, from 0, so that

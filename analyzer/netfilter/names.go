@@ -33,9 +33,9 @@ func (n *names) find(named *slab[Chain], name string, hash uint32) *nameSlot {
 	}
 }
 
-// grow makes room for one name more.
+// grow makes room for one name more, if there is none.
 func (n *names) grow() {
-	if n.taken++; 3*n.taken <= 2*len(n.slots) {
+	if 3*(n.taken+1) <= 2*len(n.slots) {
 		return
 	}
 	old := n.slots

@@ -26,6 +26,7 @@ type Table struct {
 	// or merely jumped to, in the order in which it did.
 	named slab[Chain]
 	names names
+	asked *Chain // the last one: every other rule of kube-proxy's jumps to one chain
 	gotos map[string]*Jump
 
 	rules      int
@@ -47,16 +48,19 @@ const notDeclared = -1
 
 // chain is the chain of a name, made if there is none.
 func (t *Table) chain(name string) *Chain {
-	hash := hashOf(name)
-	if t.names.taken > 0 {
-		if s := t.names.find(&t.named, name, hash); s.number != 0 {
-			return t.named.at(s.number - 1)
-		}
+	if t.asked != nil && t.asked.Name == name {
+		return t.asked
 	}
+	hash := hashOf(name)
 	t.names.grow()
-	number := t.named.add(Chain{Table: t, Name: name, index: notDeclared, jump: Jump{Name: name}})
-	*t.names.find(&t.named, name, hash) = nameSlot{hash: hash, number: number + 1}
-	return t.named.at(number)
+	slot := t.names.find(&t.named, name, hash)
+	if slot.number == 0 {
+		number := t.named.add(Chain{Table: t, Name: name, index: notDeclared, jump: Jump{Name: name}})
+		*slot = nameSlot{hash: hash, number: number + 1}
+		t.names.taken++
+	}
+	t.asked = t.named.at(slot.number - 1)
+	return t.asked
 }
 
 // AddChain declares a chain. A name that is declared already gives the chain

@@ -228,8 +228,7 @@ func (p *parser) tellDeclarations() {
 
 // isUserChain reports whether a target's name can be a chain's.
 func isUserChain(name string) bool {
-	_, isVerdict := verdicts[name]
-	return name != "" && !isVerdict && targets[name] == nil
+	return name != "" && !isVerdict(name) && targets[name] == nil
 }
 
 // inSeveralTables reports whether chains of that name stand in more than one

@@ -108,7 +108,7 @@ func (p *ruleParser) plain(t *netfilter.Table, s string, i int, r *parsedRule) b
 			}
 			key := s[start:end]
 			known := p.memory.find(key)
-			if known.text != key {
+			if known == nil {
 				m, err := headerMatch(kind, not, s[valueAt:max(end, valueAt)], p.family)
 				if err != nil {
 					return false
@@ -229,7 +229,7 @@ func (p *ruleParser) module(text string) bool {
 		p.add(m, nil)
 		return true
 	}
-	if known := p.memory.find(text); known.text == text {
+	if known := p.memory.find(text); known != nil {
 		p.add(known.match, known)
 		return true
 	}
@@ -283,11 +283,7 @@ func (p *ruleParser) makeComment(text string) *netfilter.Comment {
 	if p.lastComment != nil && p.lastComment.Text == text {
 		return p.lastComment
 	}
-	if len(p.comments) == cap(p.comments) {
-		p.comments = make([]netfilter.Comment, 0, slabSize)
-	}
-	p.comments = append(p.comments, netfilter.Comment{Text: text})
-	p.lastComment = &p.comments[len(p.comments)-1]
+	p.lastComment = keep(&p.comments, netfilter.Comment{Text: text})
 	return p.lastComment
 }
 
@@ -332,7 +328,7 @@ func (p *ruleParser) readOptions(e *extension, text string) bool {
 // read in the plain way.
 func (p *ruleParser) target(t *netfilter.Table, text string, isGoto bool) netfilter.Statement {
 	name, rest, more := strings.Cut(text[min(len("-j "), len(text)):], " ")
-	if !isChainName(name) {
+	if !isChainWord(name) {
 		return nil
 	}
 	if isGoto {
@@ -343,11 +339,16 @@ func (p *ruleParser) target(t *netfilter.Table, text string, isGoto bool) netfil
 	}
 	var e *extension
 	if len(name) <= maxTargetName {
-		if v, ok := verdicts[name]; ok {
+		if v, ok := verdict(name); ok {
 			if more {
 				return nil
 			}
 			return v
+		}
+		if name == "DNAT" {
+			if d := p.plainDNAT(rest); d != nil {
+				return d
+			}
 		}
 		e = targets[name]
 	}
@@ -357,12 +358,7 @@ func (p *ruleParser) target(t *netfilter.Table, text string, isGoto bool) netfil
 		}
 		return t.Jump(name)
 	}
-	if e == dnat {
-		if d := p.plainDNAT(rest); d != nil {
-			return d
-		}
-	}
-	if known := p.memory.find(text); known.text == text {
+	if known := p.memory.find(text); known != nil {
 		return known.statement
 	}
 	if !p.readOptions(e, rest) {
@@ -390,11 +386,7 @@ func (p *ruleParser) plainDNAT(options string) *netfilter.DNAT {
 	if err != nil {
 		return nil
 	}
-	if len(p.dnats) == cap(p.dnats) {
-		p.dnats = make([]netfilter.DNAT, 0, slabSize)
-	}
-	p.dnats = append(p.dnats, netfilter.DNAT{To: r})
-	return &p.dnats[len(p.dnats)-1]
+	return keep(&p.dnats, netfilter.DNAT{To: r})
 }
 
 // addr reads "-s" and "-d"; it is false if the value is no network. What is
@@ -402,7 +394,7 @@ func (p *ruleParser) plainDNAT(options string) *netfilter.DNAT {
 func (p *ruleParser) addr(text string, destination, not bool, value string) bool {
 	var known *remembered
 	if not {
-		if known = p.memory.find(text); known.text == text {
+		if known = p.memory.find(text); known != nil {
 			p.add(known.match, known)
 			return true
 		}
@@ -414,11 +406,7 @@ func (p *ruleParser) addr(text string, destination, not bool, value string) bool
 	if err != nil {
 		return false
 	}
-	if len(p.addrs) == cap(p.addrs) {
-		p.addrs = make([]netfilter.Addr, 0, slabSize)
-	}
-	p.addrs = append(p.addrs, netfilter.Addr{Not: not, Net: n})
-	m := &p.addrs[len(p.addrs)-1]
+	m := keep(&p.addrs, netfilter.Addr{Not: not, Net: n})
 	if destination {
 		m.Side = netfilter.Destination
 	}
@@ -429,8 +417,15 @@ func (p *ruleParser) addr(text string, destination, not bool, value string) bool
 	return true
 }
 
-// slabSize is how many values are allocated at a time.
-const slabSize = 256
+// keep gives a value its place among many in one allocation, the first few in
+// small ones: a text can be many small dumps.
+func keep[T any](slab *[]T, value T) *T {
+	if len(*slab) == cap(*slab) {
+		*slab = make([]T, 0, min(max(2*cap(*slab), 8), 1024))
+	}
+	*slab = append(*slab, value)
+	return &(*slab)[len(*slab)-1]
+}
 
 // keepMatches has the table keep the matches of the rule that was parsed last.
 func (p *ruleParser) keepMatches(t *netfilter.Table, found []netfilter.Match) netfilter.MatchList {

@@ -25,7 +25,7 @@ func TestEverySampleIsWhole(t *testing.T) {
 		}
 		for _, name := range []string{
 			"README.md", "iptables-save.txt", "ip6tables-save.txt", "ip-addr.txt", "ip-route.txt",
-			"manifests.yaml", "node.yaml", "kube-proxy-config.yaml",
+			"manifests.yaml", "node.yaml", "kube-proxy-config.yaml", "flows.yaml",
 		} {
 			if text, err := fs.ReadFile(files, name); err != nil || len(text) == 0 {
 				t.Errorf("%s: %s: %d bytes, %v", s.Name, name, len(text), err)

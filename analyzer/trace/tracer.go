@@ -170,20 +170,33 @@ func (t *Tracer) Trace(f Flow) (*Trace, error) { return t.trace(f, false) }
 // match and those that decided nothing.
 func (t *Tracer) TraceAllSteps(f Flow) (*Trace, error) { return t.trace(f, true) }
 
+// Check says why there can be no such packet, without following it; nil if
+// there can.
+func (t *Tracer) Check(f Flow) error {
+	_, err := t.settled(f)
+	return err
+}
+
 func (t *Tracer) trace(f Flow, all bool) (*Trace, error) {
-	f, err := f.checked()
+	f, err := t.settled(f)
 	if err != nil {
 		return nil, err
-	}
-	if f.From == "" {
-		f.From = t.originOf(f)
-		if f.From == FromNode && f.InInterface != "" {
-			return nil, fmt.Errorf("flow %q: interface %s: a packet that the node sends comes in by none", f.Name, f.InInterface)
-		}
 	}
 	w := newWalk(t, f, all)
 	w.journey()
 	return w.result(), nil
+}
+
+// settled is the flow with nothing left to be derived.
+func (t *Tracer) settled(f Flow) (Flow, error) {
+	f, err := f.checked()
+	if err != nil {
+		return f, err
+	}
+	if f.From == "" {
+		f.From = t.originOf(f)
+	}
+	return f, nil
 }
 
 // originOf tells by its source where a packet comes from.

@@ -9,29 +9,19 @@ import (
 // A Rule is one rule of a chain, as the dump shows it: its matches, which must
 // all hold, and then its statements, in order. A rule of iptables has at most
 // one statement, its target; without one it only counts.
+//
+// A table has up to a million of them, so a Rule is small, and has but one
+// pointer: what it consists of lies in its table, under numbers.
 type Rule struct {
-	chain      *Chain
-	text       string
-	file       *source.File
-	line       int32
-	number     int32
-	counted    bool
-	counters   Counters
-	matches    []Match
-	statements []Statement
-}
-
-// NewRule makes a rule for Chain.AddRule. text is the rule as captured, byte
-// for byte, without counters before it and without the line's end. The slices
-// may be shared between rules; nobody changes them.
-func NewRule(pos source.Position, text string, matches []Match, statements []Statement) Rule {
-	return Rule{file: pos.File, line: int32(pos.Line), text: text, matches: matches, statements: statements}
-}
-
-// WithCounters is the rule with the counters that the dump shows for it.
-func (r Rule) WithCounters(c Counters) Rule {
-	r.counters, r.counted = c, true
-	return r
+	chain          *Chain
+	offset, length uint32 // of the text in the table's file; length isOdd: number in Table.odd
+	line           int32
+	number         int32
+	counters       uint32 // number in Table.counters, plus 1; 0 when not counted
+	matches        uint32
+	statements     uint32
+	numMatches     uint16
+	numStatements  uint16
 }
 
 // Chain is the chain that the rule stands in.
@@ -42,31 +32,54 @@ func (r *Rule) Chain() *Chain { return r.chain }
 func (r *Rule) Number() int { return int(r.number) }
 
 // Pos is the line of the dump that holds the rule.
-func (r *Rule) Pos() source.Position { return source.Position{File: r.file, Line: int(r.line)} }
+func (r *Rule) Pos() source.Position {
+	file := r.chain.Table.file
+	if r.length == isOdd {
+		file = r.chain.Table.odd[r.offset].file
+	}
+	return source.Position{File: file, Line: int(r.line)}
+}
 
 // Text is the rule as captured, byte for byte: "-A KUBE-SERVICES …".
-func (r *Rule) Text() string { return r.text }
+func (r *Rule) Text() string {
+	t := r.chain.Table
+	if r.length == isOdd {
+		return t.odd[r.offset].text
+	}
+	// In 64 bits, for the sum of the two may need them.
+	return t.file.Text[r.offset : uint64(r.offset)+uint64(r.length)]
+}
 
 // Counters are the rule's counters. ok is false when the dump has none, which
 // is not the same as no traffic.
-func (r *Rule) Counters() (c Counters, ok bool) { return r.counters, r.counted }
+func (r *Rule) Counters() (c Counters, ok bool) {
+	if r.counters == 0 {
+		return Counters{}, false
+	}
+	return *r.chain.Table.counters.at(r.counters - 1), true
+}
 
 // Matches are the rule's conditions in the order in which the kernel tests
 // them: addresses, interfaces and protocol first, then the extensions as they
 // were loaded. The caller must not change the slice.
-func (r *Rule) Matches() []Match { return r.matches }
+func (r *Rule) Matches() []Match {
+	return r.chain.Table.matches.list(r.matches, int(r.numMatches))
+}
 
 // Statements are what the rule does with a packet that all matches hold for.
 // The caller must not change the slice.
-func (r *Rule) Statements() []Statement { return r.statements }
+func (r *Rule) Statements() []Statement {
+	return r.chain.Table.statements.list(r.statements, int(r.numStatements))
+}
 
 // Target is the rule's last statement, nil if it has none: for a rule of
 // iptables, what stands after -j or -g.
 func (r *Rule) Target() Statement {
-	if len(r.statements) == 0 {
+	all := r.Statements()
+	if len(all) == 0 {
 		return nil
 	}
-	return r.statements[len(r.statements)-1]
+	return all[len(all)-1]
 }
 
 // Jump is the rule's target if it is a jump or goto to a chain.
@@ -78,7 +91,7 @@ func (r *Rule) Jump() (*Jump, bool) {
 // Comment is the text of the rule's first comment, "" without one. Comments
 // are claims by whoever wrote the rule.
 func (r *Rule) Comment() string {
-	for _, m := range r.matches {
+	for _, m := range r.Matches() {
 		if c, ok := m.(*Comment); ok {
 			return c.Text
 		}
@@ -90,15 +103,12 @@ func (r *Rule) Comment() string {
 // "-A CHAIN", the matches, the statements.
 func (r *Rule) String() string {
 	var b strings.Builder
-	b.WriteString("-A ")
-	if r.chain != nil {
-		b.WriteString(r.chain.Name)
-	}
-	for _, m := range r.matches {
+	b.WriteString("-A " + r.chain.Name)
+	for _, m := range r.Matches() {
 		b.WriteByte(' ')
 		b.WriteString(m.String())
 	}
-	for _, s := range r.statements {
+	for _, s := range r.Statements() {
 		b.WriteByte(' ')
 		b.WriteString(s.String())
 	}

@@ -2,7 +2,6 @@ package netfilter
 
 import (
 	"iter"
-	"slices"
 
 	"github.com/svcpath/svcpath/analyzer/source"
 )
@@ -22,53 +21,75 @@ type Table struct {
 	// table are like that.
 	Inferred bool
 
-	chains []*Chain
-	byName map[string]*chainEntry
-	rules  int
-}
+	chains []*Chain // those that are declared, in the dump's order
+	// named are the chains of all names that the table has heard of, declared
+	// or merely jumped to, in the order in which it did.
+	named slab[Chain]
+	names names
+	asked *Chain // the last one: every other rule of kube-proxy's jumps to one chain
+	gotos map[string]*Jump
 
-// chainEntry is what a table knows of a chain's name: the chain, once it is
-// declared, and the statements that lead to it, shared by all rules that do.
-type chainEntry struct {
-	chain      *Chain
-	jump, goTo *Jump
+	rules      int
+	last       *Chain       // whose rules have room behind them
+	file       *source.File // that the texts of rules are parts of
+	odd        []oddText
+	matches    slab[Match]
+	statements slab[Statement]
+	counters   slab[Counters]
 }
 
 // NewTable makes an empty table.
 func NewTable(family Family, name string) *Table {
-	return &Table{Family: family, Name: name, byName: map[string]*chainEntry{}}
+	return &Table{Family: family, Name: name}
 }
 
-func (t *Table) entry(name string) *chainEntry {
-	e := t.byName[name]
-	if e == nil {
-		e = new(chainEntry)
-		t.byName[name] = e
+// notDeclared is the index of a chain that is only known by name.
+const notDeclared = -1
+
+// chain is the chain of a name, made if there is none.
+func (t *Table) chain(name string) *Chain {
+	if t.asked != nil && t.asked.Name == name {
+		return t.asked
 	}
-	return e
+	hash := hashOf(name)
+	t.names.grow()
+	slot := t.names.find(&t.named, name, hash)
+	if slot.number == 0 {
+		number := t.named.add(Chain{Table: t, Name: name, index: notDeclared, jump: Jump{Name: name}})
+		*slot = nameSlot{hash: hash, number: number + 1}
+		t.names.taken++
+	}
+	t.asked = t.named.at(slot.number - 1)
+	return t.asked
 }
 
 // AddChain declares a chain. A name that is declared already gives the chain
 // there is, with added false.
 func (t *Table) AddChain(name string, pos source.Position) (chain *Chain, added bool) {
-	e := t.entry(name)
-	if e.chain != nil {
-		return e.chain, false
+	c := t.chain(name)
+	if c.index != notDeclared {
+		return c, false
 	}
-	e.chain = &Chain{Table: t, Name: name, Pos: pos, index: int32(len(t.chains))}
-	t.chains = append(t.chains, e.chain)
-	for _, jump := range []*Jump{e.jump, e.goTo} {
-		if jump != nil {
-			jump.Chain = e.chain
-		}
+	c.Pos, c.index = pos, int32(len(t.chains))
+	t.chains = append(t.chains, c)
+	c.jump.Chain = c
+	if g := t.gotos[name]; g != nil {
+		g.Chain = c
 	}
-	return e.chain, true
+	return c, true
 }
 
 // Chain finds a declared chain, nil if there is none of that name.
 func (t *Table) Chain(name string) *Chain {
-	if e := t.byName[name]; e != nil {
-		return e.chain
+	if t.names.taken == 0 {
+		return nil
+	}
+	s := t.names.find(&t.named, name, hashOf(name))
+	if s.number == 0 {
+		return nil
+	}
+	if c := t.named.at(s.number - 1); c.index != notDeclared {
+		return c
 	}
 	return nil
 }
@@ -80,21 +101,19 @@ func (t *Table) Chains() []*Chain { return t.chains }
 // Jump is the statement "-j name", Goto "-g name": one of each for a name, so
 // that a table with a million rules holds as many jumps as it has chains. A
 // jump to a chain that is declared later finds it then.
-func (t *Table) Jump(name string) *Jump {
-	e := t.entry(name)
-	if e.jump == nil {
-		e.jump = &Jump{Name: name, Chain: e.chain}
-	}
-	return e.jump
-}
+func (t *Table) Jump(name string) *Jump { return &t.chain(name).jump }
 
 // Goto is Jump for "-g".
 func (t *Table) Goto(name string) *Jump {
-	e := t.entry(name)
-	if e.goTo == nil {
-		e.goTo = &Jump{Name: name, Chain: e.chain, Goto: true}
+	g := t.gotos[name]
+	if g == nil {
+		if t.gotos == nil {
+			t.gotos = map[string]*Jump{}
+		}
+		g = &Jump{Name: name, Chain: t.Chain(name), Goto: true}
+		t.gotos[name] = g
 	}
-	return e.goTo
+	return g
 }
 
 // NumRules counts the rules of all chains.
@@ -111,89 +130,4 @@ func (t *Table) Rules() iter.Seq[*Rule] {
 			}
 		}
 	}
-}
-
-// A Base makes a chain one that the kernel runs by itself.
-type Base struct {
-	Type     ChainType
-	Hook     Hook
-	Priority int // lower runs first
-	// Policy is the verdict for packets that reach the chain's end: Accept or
-	// Drop. NoVerdict when the text does not tell it.
-	Policy Verdict
-}
-
-// A Chain is an ordered list of rules.
-type Chain struct {
-	Table *Table
-	Name  string
-	Base  *Base // nil for a regular chain, which runs when a rule jumps to it
-	// Pos is the line that declares the chain; of a chain that a pasted
-	// fragment never declares, its first rule.
-	Pos source.Position
-	// Implied says that no line declares the chain; it is known from its
-	// rules only.
-	Implied  bool
-	Counters *Counters // of the policy; nil when the dump has none
-
-	index int32
-	rules []Rule
-}
-
-// Index is the chain's place among its table's Chains, from 0, so that
-// analyses can keep what they know of chains in slices.
-func (c *Chain) Index() int { return int(c.index) }
-
-// AddRule appends a rule. Pointers to the chain's rules that were handed out
-// before are no longer good: build first, then read.
-func (c *Chain) AddRule(r Rule) {
-	r.chain = c
-	r.number = int32(len(c.rules) + 1)
-	c.rules = append(c.rules, r)
-	c.Table.rules++
-}
-
-// AddRules appends rules, as AddRule does with one. A chain's first rules get
-// exactly the room that they need.
-func (c *Chain) AddRules(rules []Rule) {
-	first := len(c.rules)
-	c.rules = append(slices.Grow(c.rules, len(rules)), rules...)
-	for i := first; i < len(c.rules); i++ {
-		c.rules[i].chain = c
-		c.rules[i].number = int32(i + 1)
-	}
-	c.Table.rules += len(rules)
-}
-
-// Arrange puts the chain's rules into another order: the rule that is i-th now
-// becomes places[i]-th, counted from 0. places must name each place once.
-func (c *Chain) Arrange(places []int32) {
-	rules := make([]Rule, len(c.rules))
-	for i, place := range places {
-		rules[place] = c.rules[i]
-		rules[place].number = place + 1
-	}
-	c.rules = rules
-}
-
-// NumRules counts the chain's rules.
-func (c *Chain) NumRules() int { return len(c.rules) }
-
-// Rule is the i-th rule, from 0.
-func (c *Chain) Rule(i int) *Rule { return &c.rules[i] }
-
-// Rules runs over the chain's rules in the order in which the kernel tries them.
-func (c *Chain) Rules() iter.Seq[*Rule] {
-	return func(yield func(*Rule) bool) {
-		for i := range c.rules {
-			if !yield(&c.rules[i]) {
-				return
-			}
-		}
-	}
-}
-
-// Counters are what passed a rule or a policy until the dump was taken.
-type Counters struct {
-	Packets, Bytes uint64
 }

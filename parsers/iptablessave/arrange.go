@@ -223,7 +223,7 @@ func (a *arrangement) unknown(first, w word) {
 	case p.target && !long:
 		a.stray(first)
 		return
-	case p.ext == nil && verdicts[p.name] == netfilter.NoVerdict:
+	case p.ext == nil && !isVerdict(p.name):
 		// Nothing is known of this target's options.
 	case p.problem == nil:
 		p.problem = &problem{severity: source.Warning, code: "unknown-option",
@@ -375,7 +375,7 @@ func (a *arrangement) finish(t *netfilter.Table) parsedRule {
 		}
 		target = p
 	}
-	r.matches = a.p.keepMatches(a.p.found)
+	r.matches = a.p.found
 	switch {
 	case target != nil:
 		r.statements = a.p.keepStatement(a.statement(t, target))
@@ -411,7 +411,7 @@ func (a *arrangement) problem(p *part, text string) {
 func (a *arrangement) statement(t *netfilter.Table, p *part) netfilter.Statement {
 	text := strings.Join(p.pieces, " ")
 	if p.problem == nil {
-		v, isVerdict := verdicts[p.name]
+		v, named := verdict(p.name)
 		bare := len(p.options) == 0
 		switch {
 		case !isChainName(p.name):
@@ -420,9 +420,9 @@ func (a *arrangement) statement(t *netfilter.Table, p *part) netfilter.Statement
 			return t.Goto(p.name)
 		case p.isGoto:
 			a.fail(p, "expected nothing behind the chain")
-		case isVerdict && bare:
+		case named && bare:
 			return v
-		case p.ext == nil && bare && !isVerdict:
+		case p.ext == nil && bare && !named:
 			return t.Jump(p.name)
 		case p.ext != nil && p.ext.fresh != nil:
 			v, err := p.ext.build(p.options, a.p.family)

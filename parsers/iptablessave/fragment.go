@@ -11,7 +11,7 @@ import (
 
 // A looseLine is a line that stands under no table.
 type looseLine struct {
-	pos    source.Position
+	at     source.Cursor
 	line   string
 	isRule bool
 	rule   ruleStart
@@ -32,7 +32,7 @@ func (l *looseLine) chain() string {
 // addLoose takes a line that stands under no table. It is false when the line
 // shows another family than those before it, and so is another dump's.
 func (p *parser) addLoose(at source.Cursor, line, body string) bool {
-	l := looseLine{pos: at.Pos(), line: line}
+	l := looseLine{at: at, line: line}
 	if l.rule, l.isRule = ruleLine(body); l.isRule {
 		if !p.family.given {
 			if f := familyOfRule(l.rule.text); f != netfilter.AnyFamily && p.family.seeFamily(f) != nil {
@@ -112,15 +112,12 @@ func (p *parser) settle(whole bool) {
 	}
 	for i := range p.loose {
 		l := &p.loose[i]
-		t := p.inferred(l.pos, l.table)
+		t := p.inferred(l.at.Pos(), l.table)
 		if l.isRule {
-			p.rule(t, l.pos, l.line, l.rule)
+			p.rule(t, l.at, l.line, l.rule)
 		} else {
-			p.chain(t, l.pos, l.line, l.decl)
+			p.chain(t, l.at.Pos(), l.line, l.decl)
 		}
-	}
-	for _, t := range p.told {
-		p.flush(t)
 	}
 	p.loose = p.loose[:0]
 }
@@ -231,8 +228,7 @@ func (p *parser) tellDeclarations() {
 
 // isUserChain reports whether a target's name can be a chain's.
 func isUserChain(name string) bool {
-	_, isVerdict := verdicts[name]
-	return name != "" && !isVerdict && targets[name] == nil
+	return name != "" && !isVerdict(name) && targets[name] == nil
 }
 
 // inSeveralTables reports whether chains of that name stand in more than one
@@ -391,27 +387,19 @@ func tableOfPolicies(names map[string]bool) string {
 	return "filter"
 }
 
+// isCutOff reports whether the text ends with this line and without a line feed.
+func isCutOff(at source.Cursor, line string) bool {
+	end := at.File.Text[at.Offset+len(line):]
+	return end == "" || end == "\r"
+}
+
 // cutOff makes the last rule opaque when the text ends in the middle of a table
 // without a line feed: nobody knows what stood behind it.
-func (p *parser) cutOff(at source.Cursor) {
-	t := p.table
-	if t == nil || !t.declared || at.More() || strings.HasSuffix(at.File.Text, "\n") || len(t.gathered) == 0 {
-		return
-	}
-	r := &t.gathered[len(t.gathered)-1]
-	if r.Pos().Line != p.dump.text.end-1 {
-		return
-	}
-	start, _ := ruleLine(r.Text())
-	opaque := netfilter.NewRule(r.Pos(), r.Text(),
-		[]netfilter.Match{&netfilter.Opaque{Text: trimBlanks(start.text[start.options:])}},
-		[]netfilter.Statement{&netfilter.OpaqueTarget{}})
-	if c, ok := r.Counters(); ok {
-		opaque = opaque.WithCounters(c)
-	}
-	p.diagnostics.add(source.Error, r.Pos(), "cut-dump",
+func (p *parser) cutOff(t *table, pos source.Position, start ruleStart, parsed *parsedRule) {
+	parsed.matches = []netfilter.Match{&netfilter.Opaque{Text: trimBlanks(start.text[start.options:])}}
+	parsed.statements = []netfilter.Statement{&netfilter.OpaqueTarget{}}
+	p.diagnostics.add(source.Error, pos, "cut-dump",
 		fmt.Sprintf("the text ends here, in the middle of table %s, expected the rest of the line and COMMIT: this rule may be cut off, and is not used", t.Name))
-	*r = opaque
 }
 
 // remarkOnTables says which tables were told from their rules, and which of

@@ -11,8 +11,8 @@ type inserts struct {
 	places map[*netfilter.Chain][]int32
 }
 
-// add notes the rule that is gathered last, behind those the chain has.
-func (in *inserts) add(c *netfilter.Chain, gathered int, insert bool, place int) {
+// add notes the chain's newest rule.
+func (in *inserts) add(c *netfilter.Chain, insert bool, place int) {
 	if !insert {
 		return
 	}
@@ -23,7 +23,7 @@ func (in *inserts) add(c *netfilter.Chain, gathered int, insert bool, place int)
 	if !known {
 		in.chains = append(in.chains, c)
 	}
-	for len(places) < c.NumRules()+gathered-1 {
+	for len(places) < c.NumRules()-1 {
 		places = append(places, -1)
 	}
 	in.places[c] = append(places, int32(max(place-1, 0)))

@@ -7,7 +7,14 @@ import (
 )
 
 // trimBlanks takes blanks and a carriage return off both ends.
-func trimBlanks(line string) string { return strings.Trim(line, " \t\r") }
+func trimBlanks(line string) string {
+	if line == "" || !isBlank(line[0]) && !isBlank(line[len(line)-1]) {
+		return line
+	}
+	return strings.Trim(line, blanks)
+}
+
+const blanks = " \t\r"
 
 // A header is the comment that iptables-save writes above a table.
 type header struct {
@@ -94,7 +101,7 @@ func chainLine(line string) (d chainDecl, ok bool) {
 	d.name = name
 	policy, rest, more := strings.Cut(rest, " ")
 	if policy != "-" {
-		if d.policy, ok = verdicts[policy]; !ok {
+		if d.policy, ok = verdict(policy); !ok {
 			return d, false
 		}
 	}
@@ -124,7 +131,7 @@ func listedChain(line string) (d chainDecl, ok bool) {
 	}
 	d.name = name
 	policy, rest, more := strings.Cut(rest, " ")
-	if d.policy, ok = verdicts[policy]; !ok || d.policy == netfilter.Return {
+	if d.policy, ok = verdict(policy); !ok || d.policy == netfilter.Return {
 		return d, false
 	}
 	if !more {
@@ -148,15 +155,12 @@ func listedChain(line string) (d chainDecl, ok bool) {
 // isChainName reports whether a word can be a chain's name: iptables refuses
 // names that begin with "-" or "!" (libxtables/xtables.c, xtables_chain_name).
 func isChainName(s string) bool {
-	if s == "" || s[0] == '-' || s[0] == '!' {
-		return false
-	}
-	for i := range len(s) {
-		if s[i] == ' ' || s[i] == '\t' || s[i] == '"' {
-			return false
-		}
-	}
-	return true
+	return isChainWord(s) && strings.IndexByte(s, ' ') < 0
+}
+
+// isChainWord is isChainName for text without blanks.
+func isChainWord(s string) bool {
+	return s != "" && s[0] != '-' && s[0] != '!' && strings.IndexByte(s, '"') < 0 && strings.IndexByte(s, '\t') < 0
 }
 
 // A ruleStart is the beginning of a line with a rule.
@@ -204,7 +208,7 @@ func ruleLine(line string) (r ruleStart, ok bool) {
 		end += i
 	}
 	r.chain, r.options = s[i:end], end
-	return r, isChainName(r.chain)
+	return r, isChainWord(r.chain)
 }
 
 // bracketCounters reads "[1:2]" at the line's beginning, and where it ends.

@@ -41,14 +41,11 @@ type parser struct {
 type table struct {
 	*netfilter.Table
 	lines    tableForm
-	declared bool // by "*nat"
-	whole    bool // no line of it was passed over
-	base     bool // a built-in chain is declared
-	// chain is where the last rule went, and gathered are its rules that the
-	// chain does not have yet.
-	chain    *netfilter.Chain
-	next     int // number of the chain behind that one, in most dumps
-	gathered []netfilter.Rule
+	declared bool             // by "*nat"
+	whole    bool             // no line of it was passed over
+	base     bool             // a built-in chain is declared
+	chain    *netfilter.Chain // where the last rule went
+	next     int              // number of the chain behind that one, in most dumps
 	inserts  inserts
 }
 
@@ -69,7 +66,7 @@ func Parse(at source.Cursor, foreign func(line string) bool) (*Dump, source.Curs
 		p.dump.text.end = next.Line
 		at = next
 	}
-	p.finish(at)
+	p.finish()
 	return p.dump, at
 }
 
@@ -140,7 +137,7 @@ func (p *parser) content(at source.Cursor, line, body string) (known, taken bool
 			p.stray.last = at.Line
 			return true, p.addLoose(at, line, body)
 		}
-		p.rule(p.table, at.Pos(), line, r)
+		p.rule(p.table, at, line, r)
 		return true, true
 	}
 	d, ok := chainLine(body)
@@ -213,7 +210,6 @@ func (p *parser) commit(pos source.Position, line string) bool {
 		t := p.table
 		t.lines.commit = pos.Line
 		t.Complete = t.whole && t.base
-		p.flush(t)
 		p.table = nil
 	case len(p.loose) > 0:
 		p.settle(true)
@@ -232,7 +228,6 @@ func (p *parser) closeTable() {
 	if t == nil {
 		return
 	}
-	p.flush(t)
 	p.table = nil
 	if t.declared {
 		p.diagnostics.add(source.Error, t.Pos, "no-commit",
@@ -256,9 +251,9 @@ func (p *parser) chain(t *table, pos source.Position, line string, d chainDecl) 
 		c.Implied = false
 	}
 	c.Pos = pos
-	if base, ok := netfilter.IPTablesBase(t.Name, d.name); ok {
+	if base := builtIn(t, d.name); base != nil {
 		base.Policy = d.policy
-		c.Base = &base
+		c.Base = base
 		t.base = t.base || d.policy != netfilter.NoVerdict
 	} else if d.policy != netfilter.NoVerdict {
 		p.diagnostics.add(source.Warning, pos, "bad-policy",
@@ -278,37 +273,61 @@ func (p *parser) chain(t *table, pos source.Position, line string, d chainDecl) 
 	p.keepUnless(string(p.rules.scratch) == line, pos, line)
 }
 
+// builtIn is what makes a built-in chain of iptables one; nil for other names.
+func builtIn(t *table, name string) *netfilter.Base {
+	base, ok := netfilter.IPTablesBase(t.Name, name)
+	if !ok {
+		return nil
+	}
+	kept := base // only those that there are take memory
+	return &kept
+}
+
 // zeroCounters is shared by all chains that nothing was counted for.
 var zeroCounters netfilter.Counters
 
 // rule takes a line with a rule.
-func (p *parser) rule(t *table, pos source.Position, line string, start ruleStart) {
+func (p *parser) rule(t *table, at source.Cursor, line string, start ruleStart) {
 	if t.chain == nil || t.chain.Name != start.chain {
-		p.flush(t)
-		t.chain = p.chainOf(t, pos, start.chain)
+		t.chain = p.chainOf(t, at.Pos(), start.chain)
 	}
 	parsed := p.rules.parse(t.Table, start)
-	p.report(pos, start, parsed)
-	rule := netfilter.NewRule(pos, start.text, parsed.matches, parsed.statements)
-	inside := parsed.counted
+	if len(parsed.problems) > 0 {
+		p.report(at.Pos(), start.chain, parsed.problems)
+	}
+	if t.declared && isCutOff(at, line) {
+		p.cutOff(t, at.Pos(), start, &parsed)
+	}
+	var counters *netfilter.Counters
 	switch {
-	case inside:
-		rule = rule.WithCounters(parsed.counters)
+	case parsed.counted:
+		counters = &parsed.counters
 	case start.counted:
-		rule = rule.WithCounters(start.Counters)
+		counters = &start.Counters
 	}
-	t.gathered = append(t.gathered, rule)
-	t.inserts.add(t.chain, len(t.gathered), start.insert, parsed.place)
+	prefixed := 0
+	if len(line) > len(start.text) {
+		prefixed = len(strings.TrimRight(line, blanks)) - len(start.text)
+	}
+	text := source.Span{File: at.File, Offset: at.Offset + prefixed, Len: len(start.text), Line: at.Line}
+	t.chain.AddLine(text, p.rules.keepMatches(t.Table, parsed.matches), t.KeepStatements(parsed.statements), counters)
+	t.inserts.add(t.chain, start.insert, parsed.place)
 	t.whole = t.whole && !parsed.broken
-	prefixed := len(line) - len(start.text)
-	if prefixed > 0 || inside {
-		if !t.lines.counters {
-			t.lines.counters, t.lines.countersInside = inside || start.counted, inside && !start.counted
-		}
-		p.rules.scratch = appendRulePrefix(p.rules.scratch[:0], &t.gathered[len(t.gathered)-1], t.lines.countersInside)
-		ok := prefixed == len(p.rules.scratch) && strings.HasPrefix(line, string(p.rules.scratch)) && strings.HasSuffix(line, start.text)
-		p.keepUnless(ok, pos, line)
+	if parsed.counted || len(line) > len(start.text) {
+		p.form(t, at.Pos(), line, start, parsed.counted)
 	}
+}
+
+// form looks at how a rule with counters, or with blanks around it, stands in
+// the text. inside says that the counters are among its options.
+func (p *parser) form(t *table, pos source.Position, line string, start ruleStart, inside bool) {
+	if !t.lines.counters {
+		t.lines.counters, t.lines.countersInside = inside || start.counted, inside && !start.counted
+	}
+	last := t.chain.Rule(t.chain.NumRules() - 1)
+	p.rules.scratch = appendRulePrefix(p.rules.scratch[:0], last, t.lines.countersInside)
+	p.rules.scratch = append(p.rules.scratch, start.text...)
+	p.keepUnless(string(p.rules.scratch) == line, pos, line)
 }
 
 // nextChains is how many chains behind the last one are looked at before the
@@ -330,9 +349,7 @@ func (p *parser) chainOf(t *table, pos source.Position, name string) *netfilter.
 	}
 	c, _ := t.AddChain(name, pos)
 	c.Implied = true
-	if base, ok := netfilter.IPTablesBase(t.Name, name); ok {
-		c.Base = &base
-	}
+	c.Base = builtIn(t, name)
 	if t.declared {
 		t.whole = false
 		p.diagnostics.add(source.Error, pos, "undeclared-chain",
@@ -341,20 +358,11 @@ func (p *parser) chainOf(t *table, pos source.Position, name string) *netfilter.
 	return c
 }
 
-// flush gives the gathered rules to their chain.
-func (p *parser) flush(t *table) {
-	if t.chain != nil && len(t.gathered) > 0 {
-		t.chain.AddRules(t.gathered)
-		t.gathered = t.gathered[:0]
-	}
-	t.chain = nil
-}
-
-// report turns what was wrong with a rule into diagnostics.
-func (p *parser) report(pos source.Position, start ruleStart, parsed parsedRule) {
-	for _, problem := range parsed.problems {
+// report turns what is wrong with a rule into diagnostics.
+func (p *parser) report(pos source.Position, chain string, problems []problem) {
+	for _, problem := range problems {
 		p.diagnostics.add(problem.severity, pos, problem.code,
-			fmt.Sprintf("rule of chain %s: %s: %s", cut(start.chain), quote(problem.text), problem.message))
+			fmt.Sprintf("rule of chain %s: %s: %s", cut(chain), quote(problem.text), problem.message))
 	}
 }
 
@@ -380,8 +388,7 @@ func (p *parser) endListing() {
 }
 
 // finish closes what is open and fills in what is known only at the end.
-func (p *parser) finish(at source.Cursor) {
-	p.cutOff(at)
+func (p *parser) finish() {
 	p.closeTable()
 	p.settle(false)
 	for _, t := range p.tables {

@@ -1,6 +1,7 @@
 package iptablessave
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/svcpath/svcpath/analyzer/netfilter"
@@ -11,25 +12,23 @@ import (
 // once: a million rules are not four million little objects.
 type ruleParser struct {
 	family *family
+	memory memory
+	// last is what is remembered of the rule's last match; nil when that is
+	// of this rule alone.
+	last *remembered
 
-	// Values that do not change once made, by their text. They depend on
-	// nothing but it, and on the dump's family.
-	matches map[string]netfilter.Match
-	targets map[string]netfilter.Statement
-
-	matchSlab     []netfilter.Match
-	statementSlab []netfilter.Statement
-	addrs         []netfilter.Addr
-	comments      []netfilter.Comment
-	dnats         []netfilter.DNAT
-	lastComment   *netfilter.Comment
+	addrs       []netfilter.Addr
+	comments    []netfilter.Comment
+	dnats       []netfilter.DNAT
+	lastComment *netfilter.Comment
 
 	// Room that is used again for each rule.
-	found   []netfilter.Match
-	options []option
-	args    []string
-	words   []word
-	scratch []byte
+	found     []netfilter.Match
+	statement [1]netfilter.Statement
+	options   []option
+	args      []string
+	words     []word
+	scratch   []byte
 }
 
 // A parsedRule is what was read of a rule.
@@ -52,19 +51,17 @@ type problem struct {
 	message  string
 }
 
-// maxShared bounds the values that are kept for rules to come.
-const maxShared = 1 << 14
-
 // parse reads a rule, the quick way if it is written as iptables-save does.
+// What it gives is good until the next rule is parsed.
 func (p *ruleParser) parse(t *netfilter.Table, start ruleStart) parsedRule {
-	p.found = p.found[:0]
+	p.found, p.last = p.found[:0], nil
 	if !start.insert {
 		var r parsedRule
 		if p.plain(t, start.text, start.options, &r) {
-			r.matches = p.keepMatches(p.found)
+			r.matches = p.found
 			return r
 		}
-		p.found = p.found[:0]
+		p.found, p.last = p.found[:0], nil
 	}
 	return p.arrange(t, start)
 }
@@ -73,7 +70,7 @@ func (p *ruleParser) parse(t *netfilter.Table, start ruleStart) parsedRule {
 // interfaces, protocol, match modules each with its own options, the target.
 // It is false for every other rule.
 func (p *ruleParser) plain(t *netfilter.Table, s string, i int, r *parsedRule) bool {
-	last := byte(0)
+	last := 0
 	for i < len(s) {
 		// s[i] is the blank before an option.
 		start := i + 1
@@ -87,11 +84,11 @@ func (p *ruleParser) plain(t *netfilter.Table, s string, i int, r *parsedRule) b
 			return false
 		}
 		kind := s[k+1]
-		at := strings.IndexByte("sdiopfmcjg", kind)
-		if at < 0 || last != 0 && kind != 'm' && at <= strings.IndexByte("sdiopfmcjg", last) {
+		place := placeOf(kind)
+		if place < last || place == last && kind != 'm' {
 			return false
 		}
-		last = kind
+		last = place
 		valueAt := min(k+3, len(s))
 		if valueAt == len(s) && kind != 'f' {
 			return false
@@ -100,11 +97,9 @@ func (p *ruleParser) plain(t *netfilter.Table, s string, i int, r *parsedRule) b
 		switch kind {
 		case 's', 'd':
 			end = bareEnd(s, valueAt)
-			m := p.addr(kind == 'd', not, s[valueAt:end])
-			if m == nil {
+			if !p.addr(s[start:end], kind == 'd', not, s[valueAt:end]) {
 				return false
 			}
-			p.found = append(p.found, m)
 		case 'i', 'o', 'p', 'f':
 			if kind == 'f' {
 				end = k + 2
@@ -112,25 +107,23 @@ func (p *ruleParser) plain(t *netfilter.Table, s string, i int, r *parsedRule) b
 				end = bareEnd(s, valueAt)
 			}
 			key := s[start:end]
-			m, ok := p.matches[key]
-			if !ok {
-				var err error
-				if m, err = headerMatch(kind, not, s[valueAt:max(end, valueAt)], p.family); err != nil {
+			known := p.memory.find(key)
+			if known == nil {
+				m, err := headerMatch(kind, not, s[valueAt:max(end, valueAt)], p.family)
+				if err != nil {
 					return false
 				}
-				p.share(key, m)
+				known = p.memory.keep(remembered{text: key, match: m})
 			}
-			p.found = append(p.found, m)
+			p.add(known.match, known)
 		case 'm':
 			if not {
 				return false
 			}
 			end = moduleEnd(s, valueAt)
-			m := p.module(s, start, end)
-			if m == nil {
+			if !p.module(s[start:end]) {
 				return false
 			}
-			p.found = append(p.found, m)
 		case 'c':
 			packets := bareEnd(s, valueAt)
 			if packets == len(s) || not {
@@ -158,6 +151,38 @@ func (p *ruleParser) plain(t *netfilter.Table, s string, i int, r *parsedRule) b
 		i = end
 	}
 	return true
+}
+
+// placeOf is where iptables-save writes a short option, from 1; 0 for none that
+// it writes.
+func placeOf(kind byte) int {
+	switch kind {
+	case 's':
+		return 1
+	case 'd':
+		return 2
+	case 'i':
+		return 3
+	case 'o':
+		return 4
+	case 'p':
+		return 5
+	case 'f':
+		return 6
+	case 'm':
+		return 7
+	case 'c':
+		return 8
+	case 'j', 'g':
+		return 9
+	}
+	return 0
+}
+
+// add takes a match of the rule. known is what is remembered of it, nil for one
+// of this rule alone.
+func (p *ruleParser) add(m netfilter.Match, known *remembered) {
+	p.found, p.last = append(p.found, m), known
 }
 
 // bareEnd is the end of the word at s[i]; i itself if no plain word begins there.
@@ -197,36 +222,40 @@ func moduleEnd(s string, i int) int {
 	return len(s)
 }
 
-// module reads the match module whose text is s[start:end]. It is nil if that
-// text does not stand for itself.
-func (p *ruleParser) module(s string, start, end int) netfilter.Match {
-	text := s[start:end]
+// module reads the match module of that text. It is false if the text does not
+// stand for itself.
+func (p *ruleParser) module(text string) bool {
 	if m := p.comment(text); m != nil {
-		return m
+		p.add(m, nil)
+		return true
 	}
-	if m, ok := p.matches[text]; ok {
-		return m
+	if known := p.memory.find(text); known != nil {
+		p.add(known.match, known)
+		return true
 	}
 	name, rest, _ := strings.Cut(text[len("-m "):], " ")
 	e := matches[name]
 	if e == nil || e == comment {
-		return nil
+		return false
 	}
 	if !p.readOptions(e, rest) {
-		return nil
+		return false
 	}
 	if e.fresh == nil {
-		return &netfilter.Opaque{Module: name, Text: text}
+		p.add(&netfilter.Opaque{Module: name, Text: text}, nil)
+		return true
 	}
 	v, err := e.build(p.options, p.family)
 	if err != nil {
-		return nil
+		return false
 	}
 	m := v.(netfilter.Match)
-	if e != recent && e != nfacct { // their names make each but unique
-		p.share(text, m)
+	if e == recent || e == nfacct { // their names make each but unique
+		p.add(m, nil)
+		return true
 	}
-	return m
+	p.add(m, p.memory.keep(remembered{text: text, match: m}))
+	return true
 }
 
 const commentOption = "-m comment --comment "
@@ -254,11 +283,7 @@ func (p *ruleParser) makeComment(text string) *netfilter.Comment {
 	if p.lastComment != nil && p.lastComment.Text == text {
 		return p.lastComment
 	}
-	if len(p.comments) == cap(p.comments) {
-		p.comments = make([]netfilter.Comment, 0, slabSize)
-	}
-	p.comments = append(p.comments, netfilter.Comment{Text: text})
-	p.lastComment = &p.comments[len(p.comments)-1]
+	p.lastComment = keep(&p.comments, netfilter.Comment{Text: text})
 	return p.lastComment
 }
 
@@ -303,7 +328,7 @@ func (p *ruleParser) readOptions(e *extension, text string) bool {
 // read in the plain way.
 func (p *ruleParser) target(t *netfilter.Table, text string, isGoto bool) netfilter.Statement {
 	name, rest, more := strings.Cut(text[min(len("-j "), len(text)):], " ")
-	if !isChainName(name) {
+	if !isChainWord(name) {
 		return nil
 	}
 	if isGoto {
@@ -314,11 +339,16 @@ func (p *ruleParser) target(t *netfilter.Table, text string, isGoto bool) netfil
 	}
 	var e *extension
 	if len(name) <= maxTargetName {
-		if v, ok := verdicts[name]; ok {
+		if v, ok := verdict(name); ok {
 			if more {
 				return nil
 			}
 			return v
+		}
+		if name == "DNAT" {
+			if d := p.plainDNAT(rest); d != nil {
+				return d
+			}
 		}
 		e = targets[name]
 	}
@@ -328,13 +358,8 @@ func (p *ruleParser) target(t *netfilter.Table, text string, isGoto bool) netfil
 		}
 		return t.Jump(name)
 	}
-	if e == dnat {
-		if d := p.plainDNAT(rest); d != nil {
-			return d
-		}
-	}
-	if st, ok := p.targets[text]; ok {
-		return st
+	if known := p.memory.find(text); known != nil {
+		return known.statement
 	}
 	if !p.readOptions(e, rest) {
 		return nil
@@ -347,12 +372,7 @@ func (p *ruleParser) target(t *netfilter.Table, text string, isGoto bool) netfil
 		return nil
 	}
 	st := v.(netfilter.Statement)
-	if len(p.targets) < maxShared {
-		if p.targets == nil {
-			p.targets = map[string]netfilter.Statement{}
-		}
-		p.targets[text] = st
-	}
+	p.memory.keep(remembered{text: text, statement: st})
 	return st
 }
 
@@ -366,66 +386,62 @@ func (p *ruleParser) plainDNAT(options string) *netfilter.DNAT {
 	if err != nil {
 		return nil
 	}
-	if len(p.dnats) == cap(p.dnats) {
-		p.dnats = make([]netfilter.DNAT, 0, slabSize)
-	}
-	p.dnats = append(p.dnats, netfilter.DNAT{To: r})
-	return &p.dnats[len(p.dnats)-1]
+	return keep(&p.dnats, netfilter.DNAT{To: r})
 }
 
-// addr reads "-s" and "-d"; nil if the value is no network.
-func (p *ruleParser) addr(destination, not bool, value string) netfilter.Match {
+// addr reads "-s" and "-d"; it is false if the value is no network. What is
+// excluded is the same in many rules, what is not is most rules' own.
+func (p *ruleParser) addr(text string, destination, not bool, value string) bool {
+	var known *remembered
+	if not {
+		if known = p.memory.find(text); known != nil {
+			p.add(known.match, known)
+			return true
+		}
+	}
 	if value == "" {
-		return nil
+		return false
 	}
 	n, err := network(value, p.family)
 	if err != nil {
-		return nil
+		return false
 	}
-	if len(p.addrs) == cap(p.addrs) {
-		p.addrs = make([]netfilter.Addr, 0, slabSize)
-	}
-	p.addrs = append(p.addrs, netfilter.Addr{Not: not, Net: n})
-	m := &p.addrs[len(p.addrs)-1]
+	m := keep(&p.addrs, netfilter.Addr{Not: not, Net: n})
 	if destination {
 		m.Side = netfilter.Destination
 	}
-	return m
+	if not {
+		known = p.memory.keep(remembered{text: text, match: m})
+	}
+	p.add(m, known)
+	return true
 }
 
-func (p *ruleParser) share(text string, m netfilter.Match) {
-	if len(p.matches) >= maxShared {
-		return
+// keep gives a value its place among many in one allocation, the first few in
+// small ones: a text can be many small dumps.
+func keep[T any](slab *[]T, value T) *T {
+	if len(*slab) == cap(*slab) {
+		*slab = make([]T, 0, min(max(2*cap(*slab), 8), 1024))
 	}
-	if p.matches == nil {
-		p.matches = map[string]netfilter.Match{}
-	}
-	p.matches[text] = m
+	*slab = append(*slab, value)
+	return &(*slab)[len(*slab)-1]
 }
 
-// slabSize is how many values are allocated at a time.
-const slabSize = 256
-
-// keepMatches gives the matches a place of their own.
-func (p *ruleParser) keepMatches(found []netfilter.Match) []netfilter.Match {
-	if len(found) == 0 {
-		return nil
+// keepMatches has the table keep the matches of the rule that was parsed last.
+func (p *ruleParser) keepMatches(t *netfilter.Table, found []netfilter.Match) netfilter.MatchList {
+	known := p.last
+	if known == nil {
+		return t.KeepMatches(found)
 	}
-	if cap(p.matchSlab)-len(p.matchSlab) < len(found) {
-		p.matchSlab = make([]netfilter.Match, 0, max(4*slabSize, len(found)))
+	if known.table != t || !slices.Equal(t.Matches(known.list), found) {
+		known.list, known.table = t.KeepMatches(found), t
 	}
-	first := len(p.matchSlab)
-	p.matchSlab = append(p.matchSlab, found...)
-	return p.matchSlab[first:len(p.matchSlab):len(p.matchSlab)]
+	return known.list
 }
 
 func (p *ruleParser) keepStatement(st netfilter.Statement) []netfilter.Statement {
-	if len(p.statementSlab) == cap(p.statementSlab) {
-		p.statementSlab = make([]netfilter.Statement, 0, slabSize)
-	}
-	first := len(p.statementSlab)
-	p.statementSlab = append(p.statementSlab, st)
-	return p.statementSlab[first : first+1 : first+1]
+	p.statement[0] = st
+	return p.statement[:]
 }
 
 // headerMatch makes the match of "-s", "-d", "-i", "-o", "-p" or "-f".

@@ -46,8 +46,10 @@ func natRange(s string, f *family) (r netfilter.NATRange, err error) {
 				return r, fmt.Errorf("%q: expected a colon and ports behind the bracket", s)
 			}
 		}
-	case strings.Count(s, ":") == 1:
-		addrs, ports, hasPorts = strings.Cut(s, ":")
+	default: // more than one colon is an address of IPv6
+		if i := strings.IndexByte(s, ':'); i >= 0 && strings.IndexByte(s[i+1:], ':') < 0 {
+			addrs, ports, hasPorts = s[:i], s[i+1:], true
+		}
 	}
 	if addrs != "" {
 		low, high, isRange := strings.Cut(addrs, "-")

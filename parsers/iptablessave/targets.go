@@ -2,16 +2,28 @@ package iptablessave
 
 import "github.com/svcpath/svcpath/analyzer/netfilter"
 
-// verdicts are the targets that are verdicts.
-var verdicts = map[string]netfilter.Verdict{
-	"ACCEPT": netfilter.Accept,
-	"DROP":   netfilter.Drop,
-	"RETURN": netfilter.Return,
-	"QUEUE":  netfilter.Queue,
+// verdict is the verdict that a target is.
+func verdict(target string) (v netfilter.Verdict, ok bool) {
+	switch target {
+	case "ACCEPT":
+		return netfilter.Accept, true
+	case "DROP":
+		return netfilter.Drop, true
+	case "RETURN":
+		return netfilter.Return, true
+	case "QUEUE":
+		return netfilter.Queue, true
+	}
+	return netfilter.NoVerdict, false
+}
+
+func isVerdict(target string) bool {
+	_, ok := verdict(target)
+	return ok
 }
 
 // targets are the targets with options by name. A name that is neither here
-// nor among the verdicts is a chain's.
+// nor a verdict is a chain's.
 var targets = map[string]*extension{
 	"DNAT":       dnat,
 	"SNAT":       snat,
@@ -65,9 +77,6 @@ var targets = map[string]*extension{
 // kube-proxy are longer, and need not be looked for here.
 var maxTargetName = func() (longest int) {
 	for name := range targets {
-		longest = max(longest, len(name))
-	}
-	for name := range verdicts {
 		longest = max(longest, len(name))
 	}
 	return longest

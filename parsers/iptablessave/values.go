@@ -14,6 +14,11 @@ import (
 // number reads an unsigned number that is not above limit, decimal or with 0x,
 // as iptables takes both (libxtables/xtables.c, xtables_strtoul).
 func number(s string, limit uint64) (uint64, error) {
+	if s != "" && s[0] != '0' { // decimal, if anything
+		if n, ok := decimal(s); ok && n <= limit {
+			return n, nil
+		}
+	}
 	n, err := strconv.ParseUint(s, 0, 64)
 	if err != nil || n > limit || strings.IndexByte(s, '_') >= 0 {
 		return 0, fmt.Errorf("%q: expected a number from 0 to %d", s, limit)
@@ -92,8 +97,32 @@ func masked8(s string) (value, mask uint8, err error) {
 	return value, mask, err
 }
 
+// parseAddr is netip.ParseAddr, with less ado about IPv4.
+func parseAddr(s string) (netip.Addr, error) {
+	var b [4]byte
+	octet, digits, dots := 0, 0, 0
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c >= '0' && c <= '9' && (digits == 0 || octet > 0) && octet < 26:
+			octet = 10*octet + int(c-'0')
+			digits++
+		case c == '.' && digits > 0 && dots < 3 && octet < 256:
+			b[dots] = byte(octet)
+			octet, digits = 0, 0
+			dots++
+		default:
+			return netip.ParseAddr(s)
+		}
+	}
+	if digits == 0 || dots < 3 || octet > 255 {
+		return netip.ParseAddr(s)
+	}
+	b[3] = byte(octet)
+	return netip.AddrFrom4(b), nil
+}
+
 func address(s string, f *family) (netip.Addr, error) {
-	a, err := netip.ParseAddr(s)
+	a, err := parseAddr(s)
 	if err != nil || a.Zone() != "" {
 		return netip.Addr{}, fmt.Errorf("%q: expected an address", s)
 	}
@@ -104,7 +133,7 @@ func address(s string, f *family) (netip.Addr, error) {
 // masks with holes as they are.
 func network(s string, f *family) (netfilter.Network, error) {
 	host, mask, has := strings.Cut(s, "/")
-	a, err := netip.ParseAddr(host)
+	a, err := parseAddr(host)
 	if err != nil || a.Zone() != "" {
 		return netfilter.Network{}, fmt.Errorf("%q: expected an address or a network", s)
 	}
@@ -114,7 +143,7 @@ func network(s string, f *family) (netfilter.Network, error) {
 	if !has {
 		return netfilter.Network{Prefix: netip.PrefixFrom(a, a.BitLen())}, nil
 	}
-	if n, err := strconv.ParseUint(mask, 10, 8); err == nil && int(n) <= a.BitLen() {
+	if n, ok := decimal(mask); ok && n <= uint64(a.BitLen()) {
 		return netfilter.Network{Prefix: netip.PrefixFrom(a, int(n))}, nil
 	}
 	m, err := netip.ParseAddr(mask)

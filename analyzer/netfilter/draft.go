@@ -1,0 +1,167 @@
+package netfilter
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/svcpath/svcpath/analyzer/source"
+)
+
+// A Draft is a rule before it stands in a chain.
+type Draft struct {
+	pos        source.Position
+	text       string
+	matches    []Match
+	statements []Statement
+	counters   Counters
+	counted    bool
+}
+
+// NewRule makes a rule for Chain.AddRule. text is the rule as captured, byte
+// for byte, without counters before it and without the line's end.
+func NewRule(pos source.Position, text string, matches []Match, statements []Statement) Draft {
+	return Draft{pos: pos, text: text, matches: matches, statements: statements}
+}
+
+// WithCounters is the rule with the counters that the dump shows for it.
+func (d Draft) WithCounters(c Counters) Draft {
+	d.counters, d.counted = c, true
+	return d
+}
+
+// A MatchList is a list of matches that a table keeps for its rules. Any number
+// of rules of the table can have it. The zero MatchList is empty.
+type MatchList struct {
+	number uint32
+	length uint16
+}
+
+// A StatementList is likewise a list of statements.
+type StatementList struct {
+	number uint32
+	length uint16
+}
+
+// KeepMatches keeps a copy of the list, of up to 65,535 matches.
+func (t *Table) KeepMatches(list []Match) MatchList {
+	if len(list) == 0 {
+		return MatchList{}
+	}
+	return MatchList{number: t.matches.add(list...), length: short(len(list))}
+}
+
+// Matches are the matches of a list that the table keeps. The caller must not
+// change the slice.
+func (t *Table) Matches(list MatchList) []Match { return t.matches.list(list.number, int(list.length)) }
+
+// KeepStatement keeps a list with one statement. All jumps to one chain share
+// theirs.
+func (t *Table) KeepStatement(s Statement) StatementList {
+	j, isJump := s.(*Jump)
+	if isJump && j.list > 0 {
+		// Of this table, and not of another one?
+		if n := j.list - 1; t.statements.has(n) && *t.statements.at(n) == s {
+			return StatementList{number: n, length: 1}
+		}
+	}
+	number := t.statements.add(s)
+	if isJump {
+		j.list = number + 1
+	}
+	return StatementList{number: number, length: 1}
+}
+
+// KeepStatements keeps a copy of the list, of up to 65,535 statements.
+func (t *Table) KeepStatements(list []Statement) StatementList {
+	switch len(list) {
+	case 0:
+		return StatementList{}
+	case 1:
+		return t.KeepStatement(list[0])
+	}
+	return StatementList{number: t.statements.add(list...), length: short(len(list))}
+}
+
+func short(n int) uint16 {
+	if n > math.MaxUint16 {
+		panic(fmt.Sprintf("netfilter: a rule with %d parts, expected up to %d", n, math.MaxUint16))
+	}
+	return uint16(n)
+}
+
+// oddText is the text of a rule that is no part of the table's file.
+type oddText struct {
+	file *source.File
+	text string
+}
+
+// isOdd stands for the length of such a text.
+const isOdd = math.MaxUint32
+
+// AddRule appends a rule. Pointers to the chain's rules that were handed out
+// before are no longer good: build first, then read.
+func (c *Chain) AddRule(d Draft) {
+	t := c.Table
+	r := c.add()
+	t.odd = append(t.odd, oddText{d.pos.File, d.text})
+	r.offset, r.length, r.line = uint32(len(t.odd)-1), isOdd, int32(d.pos.Line)
+	r.setParts(t.KeepMatches(d.matches), t.KeepStatements(d.statements))
+	if d.counted {
+		r.counters = t.counters.add(d.counters) + 1
+	}
+}
+
+// AddLine appends a rule as AddRule does, of a text that stands in a file and
+// of lists that the chain's table keeps. counters is nil if the rule has none.
+func (c *Chain) AddLine(text source.Span, matches MatchList, statements StatementList, counters *Counters) {
+	t := c.Table
+	if t.file == nil {
+		t.file = text.File
+	}
+	r := c.add()
+	if text.File == t.file && text.Offset <= math.MaxUint32 && text.Len < isOdd {
+		r.offset, r.length = uint32(text.Offset), uint32(text.Len)
+	} else {
+		t.odd = append(t.odd, oddText{text.File, text.Text()})
+		r.offset, r.length = uint32(len(t.odd)-1), isOdd
+	}
+	r.line = int32(text.Line)
+	r.setParts(matches, statements)
+	if counters != nil {
+		r.counters = t.counters.add(*counters) + 1
+	}
+}
+
+func (r *Rule) setParts(m MatchList, s StatementList) {
+	r.matches, r.numMatches = m.number, m.length
+	r.statements, r.numStatements = s.number, s.length
+}
+
+// add appends an empty rule. The rules of one chain stand in a row in memory,
+// and those of many chains in one piece of it: most have two or three. A chain
+// that others came after moves to a piece of its own when it gets more rules.
+func (c *Chain) add() *Rule {
+	t := c.Table
+	if t.last != c && len(c.rules) == 0 {
+		if l := t.last; l != nil {
+			c.rules = l.rules[len(l.rules):]
+			l.rules = l.rules[:len(l.rules):len(l.rules)]
+		}
+		t.last = c
+	}
+	n := len(c.rules)
+	if n == cap(c.rules) {
+		size := max(2*n, 4)
+		if t.last == c {
+			size = max(2*n, chunkSize(t.rules>>chunkBits))
+		}
+		grown := make([]Rule, n, size)
+		copy(grown, c.rules)
+		c.rules = grown
+	}
+	c.rules = c.rules[:n+1]
+	r := &c.rules[n]
+	r.chain, r.number = c, int32(n+1)
+	t.rules++
+	return r
+}

@@ -1,0 +1,142 @@
+package netfilter_test
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	nf "github.com/svcpath/svcpath/analyzer/netfilter"
+	"github.com/svcpath/svcpath/analyzer/source"
+)
+
+// TestRulesOfManyChains adds rules to chains in turn, in runs of many lengths,
+// and looks for each at its place.
+func TestRulesOfManyChains(t *testing.T) {
+	table := nf.NewTable(nf.IPv4, "nat")
+	file := &source.File{Path: "f", Text: "0123456789"}
+	want := map[string][]string{} // texts by chain
+	rules := 0
+	add := func(name string, times int) {
+		c, _ := table.AddChain(name, source.Position{File: file, Line: 1})
+		for range times {
+			rules++
+			text := fmt.Sprintf("-A %s %d", name, rules)
+			counters := nf.Counters{Packets: uint64(rules)}
+			switch rules % 3 {
+			case 0: // a text of its own
+				d := nf.NewRule(source.Position{File: file, Line: rules}, text, nil, nil)
+				if rules%2 == 0 {
+					d = d.WithCounters(counters)
+				}
+				c.AddRule(d)
+			case 1: // a part of another file
+				other := &source.File{Path: "f", Text: text}
+				c.AddLine(source.Span{File: other, Len: len(text), Line: rules}, nf.MatchList{}, nf.StatementList{}, nil)
+			default:
+				text = file.Text[rules%7 : rules%7+3]
+				counted := &counters
+				if rules%2 == 1 {
+					counted = nil
+				}
+				c.AddLine(source.Span{File: file, Offset: rules % 7, Len: 3, Line: rules}, nf.MatchList{}, nf.StatementList{}, counted)
+			}
+			want[name] = append(want[name], fmt.Sprint(rules, text, rules%2 == 0 && rules%3 != 1))
+		}
+	}
+	for i := range 300 {
+		add(fmt.Sprint("C", i%37), i%5)
+		add("LONG", i*i%300)
+		add(fmt.Sprint("ONCE", i), i%4)
+	}
+	if table.NumRules() != rules {
+		t.Errorf("%d rules, want %d", table.NumRules(), rules)
+	}
+	for _, c := range table.Chains() {
+		var got []string
+		for r := range c.Rules() {
+			counters, counted := r.Counters()
+			if r.Chain() != c || r.Number() != len(got)+1 || r.Pos().Path() != "f" || counted && counters.Packets != uint64(r.Pos().Line) {
+				t.Fatalf("%s, %q: chain %s, number %d, counters %v", r.Pos(), r.Text(), r.Chain().Name, r.Number(), counters)
+			}
+			got = append(got, fmt.Sprint(r.Pos().Line, r.Text(), counted))
+		}
+		if !slices.Equal(got, want[c.Name]) {
+			t.Errorf("chain %s has %v,\nwant %v", c.Name, got, want[c.Name])
+		}
+	}
+}
+
+// TestLists keeps lists of all lengths, also of one that is longer than what is
+// allocated at a time.
+func TestLists(t *testing.T) {
+	table := nf.NewTable(nf.IPv4, "nat")
+	var lists []nf.MatchList
+	match := func(list, i int) string { return fmt.Sprint(list, " ", i) }
+	lengths := []int{1, 0, 2, 5000, 3, 1023, 2, 1024, 1025, 65535, 1}
+	for k, n := range lengths {
+		var list []nf.Match
+		for i := range n {
+			list = append(list, &nf.Opaque{Text: match(k, i)})
+		}
+		lists = append(lists, table.KeepMatches(list))
+	}
+	for k, n := range lengths {
+		got := table.Matches(lists[k])
+		if len(got) != n || cap(got) != n {
+			t.Fatalf("list %d has %d matches, room for %d, want %d", k, len(got), cap(got), n)
+		}
+		for i, m := range got {
+			if m.String() != match(k, i) {
+				t.Fatalf("list %d has %q at %d", k, m, i)
+			}
+		}
+	}
+}
+
+func TestJumps(t *testing.T) {
+	table, other := nf.NewTable(nf.IPv4, "nat"), nf.NewTable(nf.IPv4, "nat")
+	before, early := table.Jump("A"), table.Goto("A")
+	if before.Chain != nil || early.Chain != nil || table.Chain("A") != nil || len(table.Chains()) != 0 {
+		t.Error("a jump declares a chain")
+	}
+	a, added := table.AddChain("A", source.Position{})
+	if !added || before.Chain != a || early.Chain != a || table.Chain("A") != a || a.Index() != 0 {
+		t.Error("a jump does not find the chain that is declared after it")
+	}
+	if again, added := table.AddChain("A", source.Position{}); added || again != a {
+		t.Error("a chain is declared twice")
+	}
+	if table.Jump("A") != before || table.Goto("A") != early || early.Goto == before.Goto {
+		t.Error("there are two jumps, or two gotos, to one chain")
+	}
+	// A jump of another table is not taken for one of this table.
+	for _, s := range []nf.Statement{before, other.Jump("X"), early, other.Jump("X"), before} {
+		a.AddRule(nf.NewRule(source.Position{}, "", nil, []nf.Statement{s}))
+		other.KeepStatement(s)
+		if got := a.Rule(a.NumRules() - 1).Target(); got != s {
+			t.Errorf("the rule's target is %q, want %q", got, s)
+		}
+	}
+}
+
+func TestManyNames(t *testing.T) {
+	const n = 50_000
+	table := nf.NewTable(nf.IPv4, "nat")
+	name := func(i int) string { return fmt.Sprint("KUBE-SEP-", i) }
+	for i := range n {
+		table.Jump(name(i * 7919 % n))
+	}
+	for i := range n {
+		if c, added := table.AddChain(name(i), source.Position{}); !added || c.Name != name(i) || c.Index() != i {
+			t.Fatalf("chain %d is %q, added %t", i, c.Name, added)
+		}
+	}
+	for i := range n {
+		if c := table.Chain(name(i)); c == nil || c.Index() != i || table.Jump(name(i)).Chain != c {
+			t.Fatalf("chain %d is not found", i)
+		}
+	}
+	if table.Chain("KUBE-SEP-") != nil {
+		t.Error("a chain is found that nobody declared")
+	}
+}

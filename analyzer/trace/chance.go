@@ -19,6 +19,7 @@ type value struct {
 	a, b     *value // of a product
 	num, den uint64 // num / (den · 2^shift), num 0 for other values
 	shift    uint
+	hash     uint64
 	exact    atomic.Pointer[fraction] // nil until somebody asks
 }
 
@@ -35,7 +36,7 @@ func newChance(num uint64, shift uint) Chance {
 	case shift < 64 && num == 1<<shift:
 		return Certain
 	}
-	return Chance{&value{num: num, den: 1, shift: shift}}
+	return Chance{&value{num: num, den: 1, shift: shift, hash: mixed(num, uint64(shift))}}
 }
 
 // ratioChance is num / den, at most 1; den is not 0.
@@ -46,7 +47,7 @@ func ratioChance(num, den uint64) Chance {
 	case den:
 		return Certain
 	}
-	return Chance{&value{num: num, den: den}}
+	return Chance{&value{num: num, den: den, hash: mixed(num, den)}}
 }
 
 // IsZero reports whether the chance is 0.
@@ -64,7 +65,7 @@ func (c Chance) times(d Chance) Chance {
 	case d.v == one:
 		return c
 	}
-	return Chance{&value{a: c.v, b: d.v}}
+	return Chance{&value{a: c.v, b: d.v, hash: mixed(c.v.hash, d.v.hash)}}
 }
 
 func (c Chance) plus(d Chance) Chance {

@@ -84,8 +84,8 @@ func (w *walk) split(rule *netfilter.Rule, m netfilter.Match, p particle, hits, 
 	q := asking{walk: w, rule: rule, packet: w.packet(p.packet), want: true, holds: always}
 	switch m := m.(type) {
 	case *netfilter.Statistic:
-		chance := oddsOf(m)
-		hit, miss := w.withMass(p, w.share(p.mass, chance)), w.missed(p, rule, m, w.share(p.mass, chance.complement()))
+		odds, against := w.oddsOf(m)
+		hit, miss := w.withMass(p, w.share(p.mass, odds)), w.missed(p, rule, m, w.share(p.mass, against))
 		return keep(hits, hit), keep(misses, miss)
 	case *netfilter.Recent:
 		hit, miss := w.recent(rule, m, p)

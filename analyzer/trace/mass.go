@@ -24,6 +24,7 @@ func (m mass) isWhole() bool { return len(m) == 1 && m[0] == wholeMass[0] }
 // masses makes masses, of conditions that it holds as well.
 type masses struct {
 	diagrams
+	products
 	terms slab[term]
 }
 
@@ -51,7 +52,7 @@ func (d *masses) share(m mass, c Chance) mass {
 	}
 	out := mass(d.terms.take(len(m)))
 	for i, t := range m {
-		out[i] = term{t.when, t.chance.times(c)}
+		out[i] = term{t.when, d.times(t.chance, c)}
 	}
 	return out
 }
@@ -69,7 +70,7 @@ func (d *masses) through(m, n mass) mass {
 	for _, x := range m {
 		for _, y := range n {
 			if when := d.and(x.when, y.when); when != never {
-				out = d.insert(out, term{when, x.chance.times(y.chance)})
+				out = d.insert(out, term{when, d.times(x.chance, y.chance)})
 			}
 		}
 	}

@@ -160,7 +160,8 @@ func (w *walk) written(t *trail) Step {
 			if s.Chance.IsZero() {
 				s.Chance = Certain
 			}
-			s.Chance = s.Chance.times(oddsOf(st))
+			odds, _ := w.oddsOf(st)
+			s.Chance = s.Chance.times(odds)
 			continue
 		}
 		recent, ok := m.(*netfilter.Recent)

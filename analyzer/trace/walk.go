@@ -108,7 +108,7 @@ type exit struct {
 // gathered are exits, equal ones added up.
 type gathered struct {
 	exits  []exit
-	places numbering[exitKey] // of the exits, when there are many
+	places *numbering[exitKey] // of the exits, when there are many
 }
 
 type exitKey struct {
@@ -141,6 +141,9 @@ func (g *gathered) find(e exit) int {
 		}
 		return len(g.exits)
 	}
+	if g.places == nil {
+		g.places = new(numbering[exitKey])
+	}
 	for _, x := range g.exits[len(g.places.things):] {
 		key := exitKey{x.packet, x.way, x.with}
 		g.places.number(&key, key.hash())
@@ -160,21 +163,28 @@ func (g *gathered) appendTo(ps []particle) []particle {
 
 func (g *gathered) reset() {
 	g.exits = g.exits[:0]
-	if len(g.places.things) > 0 {
+	if g.places != nil && len(g.places.things) > 0 {
 		g.places.reset()
 	}
 }
 
-// A frame is a visit that is being computed.
+// A frame is a visit that is being computed. It stops where it needs to know
+// another visit first, and goes on there.
 type frame struct {
 	visit
 	number int32 // of the visit
 	marker int32 // of the visit that stands for the chain
-	rule   int   // the next to look at
-	// candidate says that the packet may match the rule, as far as is known.
-	candidate bool
-	live      []particle
-	out       gathered
+	rule   int   // the one that is looked at
+	live   []particle
+	out    gathered
+	rules  candidates
+
+	// How far the rule is.
+	begun bool
+	turn  int        // which of the live particles
+	hits  []particle // the parts of it that the rule matches
+	hit   int        // which of them
+	on    gathered   // what goes on to the next rule
 }
 
 // run is what becomes of a packet in a chain: all its exits, the masses of
@@ -234,7 +244,8 @@ func (w *walk) enter(number int32) {
 	}
 	f := &w.frames[w.depth]
 	w.depth++
-	f.visit, f.number, f.marker, f.rule, f.candidate = v, number, marker, 0, false
+	f.visit, f.number, f.marker, f.rule, f.begun = v, number, marker, 0, false
+	f.rules = candidates{of: w.tracer.indexes.of(v.chain)}
 	f.live = append(f.live[:0], particle{packet: v.packet, mass: wholeMass})
 	f.out.reset()
 }
@@ -252,23 +263,20 @@ func (w *walk) remark(severity source.Severity, code string, pos source.Position
 
 // advance takes a frame to its end, or to a visit that it needs to know first.
 func (w *walk) advance(f *frame) (next int32, needed bool) {
-	chain := f.chain
-	for ; f.rule < chain.NumRules() && len(f.live) > 0; f.rule++ {
+	for ; f.rule < f.chain.NumRules() && len(f.live) > 0; f.rule++ {
 		if w.spent = w.spent || w.effort > maxEffort || len(w.packets.things) > maxPackets || w.full(); w.spent {
 			f.live = f.live[:0]
 			break
 		}
-		if len(f.live) == 1 && !w.all && !f.candidate {
-			f.rule = w.nextCandidate(chain, f.rule, w.packet(f.live[0].packet))
-			if f.rule == chain.NumRules() {
+		if !f.begun && len(f.live) == 1 && !w.all {
+			w.skip(f)
+			if f.rule == f.chain.NumRules() {
 				break
 			}
-			f.candidate = true
 		}
-		if next, needed := w.try(f, chain.Rule(f.rule)); needed {
+		if next, needed := w.try(f); needed {
 			return next, true
 		}
-		f.candidate = false
 	}
 	for _, p := range f.live {
 		f.out.add(&w.masses, exit{particle: p, way: returns})
@@ -276,57 +284,54 @@ func (w *walk) advance(f *frame) (next int32, needed bool) {
 	return 0, false
 }
 
-// nextCandidate is the first rule from the i-th on that the packet may match.
-func (w *walk) nextCandidate(chain *netfilter.Chain, i int, p *packet) int {
+// skip takes the frame to the next rule that its only particle may match.
+func (w *walk) skip(f *frame) {
+	p := w.packet(f.live[0].packet)
 	q := asking{walk: w, packet: p}
-	to := dial{address: p.dst, protocol: w.flow.Protocol, port: p.dstPort.number}
-	index := w.tracer.indexes.of(chain)
-	if !p.dst.IsValid() || !p.dstPort.known {
-		index = nil
-	}
-	for ; i < chain.NumRules(); i++ {
-		if index != nil {
-			if i = index.next(to, i, chain.NumRules()); i == chain.NumRules() {
-				break
-			}
-		}
+	f.rules.choose(p, w.flow.Protocol)
+	past := f.chain.NumRules()
+	for f.rule = f.rules.next(f.rule, past); f.rule < past; f.rule = f.rules.next(f.rule+1, past) {
 		w.effort++
-		if q.test(chain.Rule(i)) != no {
-			break
+		if q.test(f.chain.Rule(f.rule)) != no {
+			return
 		}
 	}
-	return i
 }
 
-// try takes the frame's particles past one rule. When it needs to know what
-// becomes of a packet in another chain, it says so and has changed nothing.
-func (w *walk) try(f *frame, rule *netfilter.Rule) (next int32, needed bool) {
-	w.on.reset()
-	w.off = w.off[:0]
-	for _, p := range f.live {
-		w.effort++
-		w.hits, w.misses = w.judge(rule, p, w.hits[:0], w.misses[:0])
-		for _, miss := range w.misses {
-			w.on.add(&w.masses, exit{particle: miss})
-		}
-		for _, hit := range w.hits {
-			w.acted, next, needed = w.act(rule, hit, w.acted[:0])
+// try takes the frame's particles past its rule, as far as it can without
+// knowing what becomes of a packet in another chain.
+func (w *walk) try(f *frame) (next int32, needed bool) {
+	rule := f.chain.Rule(f.rule)
+	if !f.begun {
+		f.begun, f.turn, f.hit, f.hits = true, -1, 0, f.hits[:0]
+		f.on.reset()
+	}
+	for {
+		for ; f.hit < len(f.hits); f.hit++ {
+			w.acted, next, needed = w.act(rule, f.hits[f.hit], w.acted[:0])
 			if needed {
 				return next, true
 			}
 			for _, e := range w.acted {
 				if e.way == goesOn {
-					w.on.add(&w.masses, e)
+					f.on.add(&w.masses, e)
 				} else {
-					w.off = append(w.off, e)
+					f.out.add(&w.masses, e)
 				}
 			}
 		}
+		if f.turn++; f.turn == len(f.live) {
+			break
+		}
+		w.effort++
+		f.hit = 0
+		f.hits, w.misses = w.judge(rule, f.live[f.turn], f.hits[:0], w.misses[:0])
+		for _, miss := range w.misses {
+			f.on.add(&w.masses, exit{particle: miss})
+		}
 	}
-	f.live = w.on.appendTo(f.live[:0])
-	for _, e := range w.off {
-		f.out.add(&w.masses, e)
-	}
+	f.live = f.on.appendTo(f.live[:0])
+	f.begun = false
 	return 0, false
 }
 

@@ -1,166 +1,148 @@
 package trace
 
-import "math/big"
+import (
+	"math/big"
+	"sync/atomic"
+)
 
 // A Chance is an exact probability. The zero Chance is 0.
 //
 // "-m statistic --mode random" leaves n endpoints products of up to n numbers
-// of 31 bits, over a power of two. Kept as such a product and a power, they
-// cost n words each and no division; a big.Rat would look for common divisors
-// at every step.
+// of 31 bits, over a power of two. A product is multiplied out when somebody
+// asks for its value, which mostly nobody does.
 type Chance struct {
-	// The value is num / (den · 2^shift). num and den are odd, shift is as
-	// small as it can be, so that equal chances have equal parts. nil: num is
-	// 0, den is 1.
-	num, den *big.Int
-	shift    uint
+	v *value // nil for 0 and nothing else, one for 1
 }
+
+// value is a product, a fraction of small numbers, or a fraction of any.
+type value struct {
+	a, b     *value // of a product
+	num, den uint64 // num / (den · 2^shift), num 0 for other values
+	shift    uint
+	hash     uint64
+	exact    atomic.Pointer[fraction] // nil until somebody asks
+}
+
+var one = &value{num: 1, den: 1}
 
 // Certain is the chance of 1.
-var Certain = Chance{num: big.NewInt(1)}
+var Certain = Chance{one}
 
-// newChance is num / 2^shift.
+// newChance is num / 2^shift, at most 1.
 func newChance(num uint64, shift uint) Chance {
-	return reduced(new(big.Int).SetUint64(num), nil, shift)
-}
-
-// ratioChance is num / den; den is not 0.
-func ratioChance(num, den uint64) Chance {
-	return reduced(new(big.Int).SetUint64(num), new(big.Int).SetUint64(den), 0)
-}
-
-// reduced makes a Chance of its parts, which it takes over.
-func reduced(num, den *big.Int, shift uint) Chance {
-	if num.Sign() == 0 {
+	switch {
+	case num == 0:
 		return Chance{}
+	case shift < 64 && num == 1<<shift:
+		return Certain
 	}
-	if den != nil {
-		if zeros := den.TrailingZeroBits(); zeros > 0 {
-			den, shift = den.Rsh(den, zeros), shift+zeros
-		}
-		if common := new(big.Int).GCD(nil, nil, num, den); !isOne(common) {
-			num, den = num.Quo(num, common), den.Quo(den, common)
-		}
-		if isOne(den) {
-			den = nil
-		}
-	}
-	if zeros := min(num.TrailingZeroBits(), shift); zeros > 0 {
-		num, shift = num.Rsh(num, zeros), shift-zeros
-	}
-	return Chance{num: num, den: den, shift: shift}
+	return Chance{&value{num: num, den: 1, shift: shift, hash: mixed(num, uint64(shift))}}
 }
 
-func isOne(x *big.Int) bool { return x.IsUint64() && x.Uint64() == 1 }
+// ratioChance is num / den, at most 1; den is not 0.
+func ratioChance(num, den uint64) Chance {
+	switch num {
+	case 0:
+		return Chance{}
+	case den:
+		return Certain
+	}
+	return Chance{&value{num: num, den: den, hash: mixed(num, den)}}
+}
 
 // IsZero reports whether the chance is 0.
-func (c Chance) IsZero() bool { return c.num == nil }
+func (c Chance) IsZero() bool { return c.v == nil }
 
 // IsCertain reports whether the chance is 1.
-func (c Chance) IsCertain() bool { return c.num != nil && c.den == nil && c.shift == 0 && isOne(c.num) }
-
-// Equal reports whether two chances are exactly equal.
-func (c Chance) Equal(d Chance) bool {
-	return c.shift == d.shift && equalInts(c.num, d.num) && equalInts(c.den, d.den)
-}
-
-func equalInts(x, y *big.Int) bool {
-	return x == y || x != nil && y != nil && x.Cmp(y) == 0
-}
-
-// Compare is -1, 0 or +1 as c is less than, equal to or greater than d.
-func (c Chance) Compare(d Chance) int {
-	x, y := c.over(d), d.over(c)
-	return x.Cmp(y)
-}
-
-// over is the numerator of c over the common denominator of c and d.
-func (c Chance) over(d Chance) *big.Int {
-	n := new(big.Int)
-	if c.num == nil {
-		return n
-	}
-	n.Lsh(c.num, max(c.shift, d.shift)-c.shift)
-	if d.den != nil {
-		n.Mul(n, d.den)
-	}
-	return n
-}
+func (c Chance) IsCertain() bool { return c.v == one }
 
 func (c Chance) times(d Chance) Chance {
 	switch {
-	case c.num == nil || d.num == nil:
+	case c.v == nil || d.v == nil:
 		return Chance{}
-	case c.IsCertain():
+	case c.v == one:
 		return d
-	case d.IsCertain():
+	case d.v == one:
 		return c
 	}
-	return reduced(new(big.Int).Mul(c.num, d.num), product(c.den, d.den), c.shift+d.shift)
+	return Chance{&value{a: c.v, b: d.v, hash: mixed(c.v.hash, d.v.hash)}}
 }
 
 func (c Chance) plus(d Chance) Chance {
 	switch {
-	case c.num == nil:
+	case c.v == nil:
 		return d
-	case d.num == nil:
+	case d.v == nil:
 		return c
 	}
-	sum := c.over(d)
-	return reduced(sum.Add(sum, d.over(c)), product(c.den, d.den), max(c.shift, d.shift))
-}
-
-// product is a fresh integer, nil for 1.
-func product(x, y *big.Int) *big.Int {
-	switch {
-	case x == nil && y == nil:
-		return nil
-	case x == nil:
-		return new(big.Int).Set(y)
-	case y == nil:
-		return new(big.Int).Set(x)
-	}
-	return new(big.Int).Mul(x, y)
+	return c.fraction().plus(d.fraction()).chance()
 }
 
 // complement is 1 - c.
 func (c Chance) complement() Chance {
-	if c.num == nil {
+	switch v := c.v; {
+	case v == nil:
 		return Certain
+	case v.num != 0 && v.shift == 0:
+		return ratioChance(v.den-v.num, v.den)
+	case v.num != 0 && v.den == 1 && v.shift < 64:
+		return newChance(1<<v.shift-v.num, v.shift)
 	}
-	one := Certain.over(c)
-	return reduced(one.Sub(one, c.num), product(c.den, nil), c.shift)
+	return c.fraction().complement().chance()
+}
+
+// Equal reports whether two chances are exactly equal.
+func (c Chance) Equal(d Chance) bool {
+	return c.v == d.v || c.v != nil && d.v != nil && c.fraction().equal(d.fraction())
+}
+
+// Compare is -1, 0 or +1 as c is less than, equal to or greater than d.
+func (c Chance) Compare(d Chance) int {
+	if c.v == d.v {
+		return 0
+	}
+	x, y := c.fraction(), d.fraction()
+	return x.over(y).Cmp(y.over(x))
 }
 
 // Rat is the chance as a fraction in lowest terms.
-func (c Chance) Rat() *big.Rat {
-	if c.num == nil {
-		return new(big.Rat)
-	}
-	return new(big.Rat).SetFrac(c.num, c.denominator())
-}
-
-func (c Chance) denominator() *big.Int {
-	den := c.den
-	if den == nil {
-		den = Certain.num
-	}
-	return new(big.Int).Lsh(den, c.shift)
-}
+func (c Chance) Rat() *big.Rat { return c.fraction().rat() }
 
 // Float64 is the nearest floating-point number.
-func (c Chance) Float64() float64 {
-	if c.num == nil {
-		return 0
-	}
-	f := new(big.Float).SetInt(c.num)
-	f.SetMantExp(f, -int(c.shift))
-	if c.den != nil {
-		f.Quo(f, new(big.Float).SetInt(c.den))
-	}
-	x, _ := f.Float64()
-	return x
-}
+func (c Chance) Float64() float64 { return c.fraction().float64() }
 
 // String is the fraction in lowest terms: "1/2", "1".
 func (c Chance) String() string { return c.Rat().RatString() }
+
+// fraction is the chance's value. Products are nested as deep as a chain has
+// rules, so they are not multiplied out by recursion.
+func (c Chance) fraction() fraction {
+	if c.v == nil {
+		return fraction{}
+	}
+	for todo := []*value{c.v}; len(todo) > 0; {
+		v := todo[len(todo)-1]
+		var f fraction
+		switch {
+		case v.exact.Load() != nil:
+			todo = todo[:len(todo)-1]
+			continue
+		case v.num != 0:
+			f = reduced(new(big.Int).SetUint64(v.num), new(big.Int).SetUint64(v.den), v.shift)
+		default:
+			a, b := v.a.exact.Load(), v.b.exact.Load()
+			if a == nil {
+				todo = append(todo, v.a)
+			}
+			if b == nil {
+				todo = append(todo, v.b)
+			}
+			if a == nil || b == nil {
+				continue
+			}
+			f = a.times(*b)
+		}
+		v.exact.Store(&f)
+	}
+	return *c.v.exact.Load()
+}

@@ -37,8 +37,16 @@ type diagrams struct {
 // maxConditionNodes bounds the memory for conditions.
 const maxConditionNodes = 1 << 20
 
-func newDiagrams() *diagrams {
-	return &diagrams{nodes: []choice{{question: -1}, {question: -1}}}
+func newDiagrams() diagrams {
+	return diagrams{nodes: []choice{{question: -1}, {question: -1}}}
+}
+
+// reset forgets all conditions but the constant ones.
+func (d *diagrams) reset() {
+	d.nodes = d.nodes[:2]
+	clear(d.number)
+	clear(d.ands)
+	clear(d.nots)
 }
 
 // full reports that conditions took more room than is allowed. What is

@@ -99,7 +99,7 @@ func orUnknown(s string) string {
 // EndpointString is "10.0.0.1:80", with what is not known, and ports of
 // protocols that have none, left out.
 func EndpointString(a netip.AddrPort, protocol uint8) string {
-	return endpointString(a.Addr(), port{a.Port(), a.Port() != 0}, protocol)
+	return string(appendEndpoint(nil, a.Addr(), port{a.Port(), a.Port() != 0}, protocol))
 }
 
 // maxDifferences is how many differences are told one by one.

@@ -2,7 +2,6 @@ package trace
 
 import (
 	"net/netip"
-	"slices"
 	"sync"
 
 	"github.com/svcpath/svcpath/analyzer/netfilter"
@@ -15,9 +14,12 @@ const indexedRules = 24
 // them test for one destination: what KUBE-SERVICES and KUBE-NODEPORTS are. It
 // is exact: a rule that it passes over has a match that does not hold.
 type index struct {
-	// Rules by what they test for, each list in the chain's order; rules that
-	// test for no single destination stand under the zero dial.
+	// Rules by what they test for, each list in the chain's order.
 	byDial map[dial][]int32
+	// anywhere are those that test for no single destination.
+	anywhere []int32
+	// The kinds of dials there are.
+	byAddress, byPort, byBoth bool
 }
 
 // A dial is what a rule wants to be the packet's destination: an address, a
@@ -32,8 +34,15 @@ func newIndex(c *netfilter.Chain) *index {
 	x := &index{byDial: make(map[dial][]int32, c.NumRules())}
 	i := int32(0)
 	for r := range c.Rules() {
-		d := dialOf(r)
-		x.byDial[d] = append(x.byDial[d], i)
+		switch d := dialOf(r); {
+		case d == dial{}:
+			x.anywhere = append(x.anywhere, i)
+		default:
+			x.byDial[d] = append(x.byDial[d], i)
+			x.byAddress = x.byAddress || d.protocol == 0
+			x.byPort = x.byPort || !d.address.IsValid()
+			x.byBoth = x.byBoth || d.protocol != 0 && d.address.IsValid()
+		}
 		i++
 	}
 	return x
@@ -57,19 +66,44 @@ func dialOf(r *netfilter.Rule) dial {
 	return d
 }
 
-// next is the first rule from the i-th on that a packet to the destination may
-// match, or past if there is none.
-func (x *index) next(to dial, i, past int) int {
+// candidates are the rules of a chain that packets to a destination may match.
+type candidates struct {
+	of      *index // nil for all
+	address netip.Addr
+	port    port
+	lists   [4][]int32 // what the chain has before the rule last asked for is left out
+}
+
+// choose finds the candidates for a packet, unless they are those already.
+func (c *candidates) choose(p *packet, protocol uint8) {
+	if c.of == nil || c.address == p.dst && c.port == p.dstPort {
+		return
+	}
+	c.address, c.port, c.lists = p.dst, p.dstPort, [4][]int32{c.of.anywhere}
+	if c.of.byAddress {
+		c.lists[1] = c.of.byDial[dial{address: p.dst}]
+	}
+	if c.of.byPort {
+		c.lists[2] = c.of.byDial[dial{protocol: protocol, port: p.dstPort.number}]
+	}
+	if c.of.byBoth {
+		c.lists[3] = c.of.byDial[dial{p.dst, protocol, p.dstPort.number}]
+	}
+}
+
+// next is the first rule from the i-th on that may match, past if there is
+// none. What is asked for does not go back.
+func (c *candidates) next(i, past int) int {
+	if c.of == nil || !c.address.IsValid() || !c.port.known {
+		return i
+	}
 	best := past
-	for _, d := range [...]dial{
-		{},
-		{address: to.address},
-		{protocol: to.protocol, port: to.port},
-		to,
-	} {
-		rules := x.byDial[d]
-		if at, _ := slices.BinarySearch(rules, int32(i)); at < len(rules) {
-			best = min(best, int(rules[at]))
+	for l, rules := range c.lists {
+		for len(rules) > 0 && int(rules[0]) < i {
+			rules = rules[1:]
+		}
+		if c.lists[l] = rules; len(rules) > 0 {
+			best = min(best, int(rules[0]))
 		}
 	}
 	return best

@@ -39,7 +39,7 @@ func (w *walk) start() []particle {
 		first.connMark = knownBits(0)
 	}
 	w.origin = first
-	p := particle{packet: w.number(first), mass: wholeMass}
+	p := particle{packet: w.number(&first), mass: wholeMass}
 	if w.family.unfiltered {
 		p = w.granted(p, "table filter, which was not captured, lets the packet pass")
 	}
@@ -91,7 +91,7 @@ func (w *walk) send(start []particle) {
 		})
 		start[i] = p
 	}
-	w.origin = w.packets[start[0].packet]
+	w.origin = *w.packet(start[0].packet)
 	here, there := w.routeOut(start, false)
 	sent := w.hook(netfilter.Output, append(here, there...))
 	here, there = w.routeOut(sent, true)
@@ -149,15 +149,11 @@ func (w *walk) merged(ps []particle) []particle {
 	if len(ps) < 2 {
 		return ps
 	}
-	var g gathered
+	w.merging.reset()
 	for _, p := range ps {
-		g.add(w.diagrams, exit{particle: p})
+		w.merging.add(&w.masses, exit{particle: p})
 	}
-	out := make([]particle, len(g.exits))
-	for i, e := range g.exits {
-		out[i] = e.particle
-	}
-	return out
+	return w.merging.appendTo(ps[:0])
 }
 
 // track has conntrack find the packet's connection.
@@ -175,23 +171,27 @@ func (w *walk) track(p *packet) {
 	}
 }
 
-// base runs packets through a base chain. Those that it refuses end there.
+// base runs packets through a base chain. Those that it refuses end there; the
+// others take their place.
 func (w *walk) base(chain *netfilter.Chain, ps []particle) []particle {
-	var on gathered
+	if chain.NumRules() == 0 && chain.Base.Policy == netfilter.Accept {
+		return ps
+	}
+	w.merging.reset()
 	for _, p := range ps {
 		for _, e := range w.run(chain, p.packet) {
 			e.mass = w.through(p.mass, e.mass)
 			if len(e.mass) == 0 {
 				continue
 			}
-			e.trail = joined(p.trail, e.trail)
+			e.trail = w.joined(p.trail, e.trail)
 			switch e.way {
 			case returns:
 				if left, ok := w.policy(chain, e.particle); ok {
-					on.add(w.diagrams, exit{particle: left})
+					w.merging.add(&w.masses, exit{particle: left})
 				}
 			case accepted:
-				on.add(w.diagrams, exit{particle: e.particle})
+				w.merging.add(&w.masses, exit{particle: e.particle})
 			case dropped:
 				w.end(e.particle, Drop, "", false)
 			case rejected:
@@ -201,22 +201,20 @@ func (w *walk) base(chain *netfilter.Chain, ps []particle) []particle {
 			}
 		}
 	}
-	out := make([]particle, len(on.exits))
-	for i, e := range on.exits {
-		out[i] = e.particle
-	}
-	return out
+	return w.merging.appendTo(ps[:0])
 }
 
 // joined is one trail after another.
-func joined(before, after *trail) *trail {
+func (w *walk) joined(before, after *trail) *trail {
 	switch {
 	case after == nil:
 		return before
 	case before == nil:
 		return after
 	}
-	return &trail{before: before, inner: after}
+	t := w.trails.one()
+	*t = trail{before: before, inner: after}
+	return t
 }
 
 // policy is what becomes of packets at a base chain's end. ok is false when
@@ -237,7 +235,9 @@ func (w *walk) policy(chain *netfilter.Chain, p particle) (left particle, ok boo
 		return accepts, len(accepts.mass) > 0
 	}
 	if chain.NumRules() > 0 || verdict == netfilter.Drop {
-		p.trail = &trail{before: p.trail, hook: chain.Base.Hook, effect: policy, chain: chain, packet: p.packet}
+		t := w.trails.one()
+		*t = trail{before: p.trail, hook: chain.Base.Hook, effect: policy, chain: chain, packet: p.packet}
+		p.trail = t
 	}
 	if verdict == netfilter.Drop {
 		w.end(p, Drop, "", false)
@@ -250,9 +250,9 @@ func (w *walk) policy(chain *netfilter.Chain, p particle) (left particle, ok boo
 // them binds the connection; a connection that none binds is bound to stay as
 // it is (nf_nat_core.c, nf_nat_inet_fn).
 func (w *walk) nat(chains []*netfilter.Chain, ps []particle) []particle {
-	var out []particle
+	out := w.decided[:0]
 	for _, p := range ps {
-		at := &w.packets[p.packet]
+		at := w.packet(p.packet)
 		bound := destinationBound
 		if changesSource(at.hook) {
 			bound = sourceBound
@@ -268,11 +268,12 @@ func (w *walk) nat(chains []*netfilter.Chain, ps []particle) []particle {
 			out = append(out, p)
 			continue
 		}
-		undecided := []particle{p}
+		undecided := append(w.undecided[:0], p)
 		for _, c := range chains {
-			var next []particle
-			for _, q := range w.base(c, undecided) {
-				if w.packets[q.packet].has(bound) {
+			undecided = w.base(c, undecided)
+			next := undecided[:0]
+			for _, q := range undecided {
+				if w.packet(q.packet).has(bound) {
 					out = append(out, q)
 				} else {
 					next = append(next, q)
@@ -284,6 +285,8 @@ func (w *walk) nat(chains []*netfilter.Chain, ps []particle) []particle {
 			q.packet = w.changed(q.packet, func(p *packet) { p.done |= bound })
 			out = append(out, q)
 		}
+		w.undecided = undecided
 	}
-	return w.merged(out)
+	w.decided = out
+	return w.merged(append(ps[:0], out...))
 }

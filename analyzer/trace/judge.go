@@ -3,9 +3,10 @@ package trace
 import "github.com/svcpath/svcpath/analyzer/netfilter"
 
 // judge tells which part of a particle a rule matches. Its matches are tried
-// in order, for some of them do something when they are reached.
-func (w *walk) judge(rule *netfilter.Rule, p particle) (hits, misses []particle) {
-	q := asking{walk: w, rule: rule, packet: &w.packets[p.packet]}
+// in order, for some of them do something when they are reached. The parts are
+// appended to hits and misses.
+func (w *walk) judge(rule *netfilter.Rule, p particle, hits, misses []particle) (_, _ []particle) {
+	q := asking{walk: w, rule: rule, packet: w.packet(p.packet)}
 	holds := q.test(rule)
 	if holds == maybe && !w.all && passive(rule) {
 		holds = no // nothing depends on it
@@ -14,20 +15,18 @@ func (w *walk) judge(rule *netfilter.Rule, p particle) (hits, misses []particle)
 		if w.all {
 			p.trail = w.stepMissed(p.trail, rule, p.packet, q.why)
 		}
-		return nil, []particle{p}
+		return hits, append(misses, p)
 	}
-	hits = []particle{p}
+	hits = append(hits, p)
 	if holds == yes {
-		return hits, nil
+		return hits, misses
 	}
 	for _, m := range rule.Matches() {
-		var left []particle
+		left := w.left[:0]
 		for _, hit := range hits {
-			h, miss := w.split(rule, m, hit)
-			left = append(left, h...)
-			misses = append(misses, miss...)
+			left, misses = w.split(rule, m, hit, left, misses)
 		}
-		hits = left
+		hits, w.left = left, hits
 	}
 	return hits, misses
 }
@@ -81,31 +80,33 @@ func passive(rule *netfilter.Rule) bool {
 }
 
 // split tells which part of a particle a match holds for.
-func (w *walk) split(rule *netfilter.Rule, m netfilter.Match, p particle) (hits, misses []particle) {
-	q := asking{walk: w, rule: rule, packet: &w.packets[p.packet], want: true, holds: always}
+func (w *walk) split(rule *netfilter.Rule, m netfilter.Match, p particle, hits, misses []particle) (_, _ []particle) {
+	q := asking{walk: w, rule: rule, packet: w.packet(p.packet), want: true, holds: always}
 	switch m := m.(type) {
 	case *netfilter.Statistic:
-		chance := oddsOf(m)
-		return keep(w.withMass(p, p.mass.share(chance))), keep(w.missed(p, rule, m, p.mass.share(chance.complement())))
+		odds, against := w.oddsOf(m)
+		hit, miss := w.withMass(p, w.share(p.mass, odds)), w.missed(p, rule, m, w.share(p.mass, against))
+		return keep(hits, hit), keep(misses, miss)
 	case *netfilter.Recent:
-		return w.recent(rule, m, p)
+		hit, miss := w.recent(rule, m, p)
+		return keep(hits, hit), keep(misses, miss)
 	}
 	switch q.match(m) {
 	case yes:
-		return []particle{w.learned(m, p, yes)}, nil
+		return append(hits, w.learned(m, p, yes)), misses
 	case no:
-		return nil, keep(w.missed(p, rule, m, p.mass))
+		return hits, keep(misses, w.missed(p, rule, m, p.mass))
 	}
 	hit, miss := w.withMass(p, w.only(p.mass, q.holds)), w.missed(p, rule, m, w.only(p.mass, w.not(q.holds)))
-	return keep(w.learned(m, hit, maybe)), keep(miss)
+	return keep(hits, w.learned(m, hit, maybe)), keep(misses, miss)
 }
 
-// keep drops a particle without mass.
-func keep(p particle) []particle {
+// keep appends a particle that has mass.
+func keep(ps []particle, p particle) []particle {
 	if len(p.mass) == 0 {
-		return nil
+		return ps
 	}
-	return []particle{p}
+	return append(ps, p)
 }
 
 func (w *walk) withMass(p particle, m mass) particle {

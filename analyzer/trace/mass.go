@@ -7,7 +7,7 @@ package trace
 //
 // It is kept as the conditions under which the probability has one value. They
 // exclude each other, and where none of them holds, it is 0. Nearly always
-// there is one term.
+// there is one term. A mass that is made does not change.
 type mass []term
 
 type term struct {
@@ -17,12 +17,23 @@ type term struct {
 
 var wholeMass = mass{{always, Certain}}
 
+// isWhole reports whether the mass is that of a whole packet. Others may be
+// equal to it.
+func (m mass) isWhole() bool { return len(m) == 1 && m[0] == wholeMass[0] }
+
+// masses makes masses, of conditions that it holds as well.
+type masses struct {
+	diagrams
+	products
+	terms slab[term]
+}
+
 // only is the part of the mass for which the condition holds.
-func (d *diagrams) only(m mass, c condition) mass {
+func (d *masses) only(m mass, c condition) mass {
 	if c == always {
 		return m
 	}
-	out := make(mass, 0, len(m))
+	out := mass(d.terms.take(len(m)))[:0]
 	for _, t := range m {
 		if t.when = d.and(t.when, c); t.when != never {
 			out = append(out, t)
@@ -32,31 +43,34 @@ func (d *diagrams) only(m mass, c condition) mass {
 }
 
 // share is the mass times a chance.
-func (m mass) share(c Chance) mass {
+func (d *masses) share(m mass, c Chance) mass {
 	if c.IsCertain() {
 		return m
 	}
 	if c.IsZero() {
 		return nil
 	}
-	out := make(mass, len(m))
+	out := mass(d.terms.take(len(m)))
 	for i, t := range m {
-		out[i] = term{t.when, t.chance.times(c)}
+		out[i] = term{t.when, d.times(t.chance, c)}
 	}
 	return out
 }
 
 // through is the mass m that meets a place, when the mass n of a whole packet
 // gets from that place to another.
-func (d *diagrams) through(m, n mass) mass {
-	if len(n) == 1 {
-		return d.only(m, n[0].when).share(n[0].chance)
+func (d *masses) through(m, n mass) mass {
+	switch {
+	case m.isWhole():
+		return n
+	case len(n) == 1:
+		return d.share(d.only(m, n[0].when), n[0].chance)
 	}
 	var out mass
 	for _, x := range m {
 		for _, y := range n {
 			if when := d.and(x.when, y.when); when != never {
-				out = d.insert(out, term{when, x.chance.times(y.chance)})
+				out = d.insert(out, term{when, d.times(x.chance, y.chance)})
 			}
 		}
 	}
@@ -64,18 +78,27 @@ func (d *diagrams) through(m, n mass) mass {
 }
 
 // insert adds a term that excludes all others.
-func (d *diagrams) insert(m mass, t term) mass {
+func (d *masses) insert(m mass, t term) mass {
 	for i := range m {
 		if m[i].chance.Equal(t.chance) {
 			m[i].when = d.or(m[i].when, t.when)
 			return m
 		}
 	}
+	if m == nil {
+		m = mass(d.terms.take(1))[:0]
+	}
 	return append(m, t)
 }
 
 // plus is the sum of two masses.
-func (d *diagrams) plus(m, n mass) mass {
+func (d *masses) plus(m, n mass) mass {
+	switch {
+	case len(m) == 0:
+		return n
+	case len(n) == 0:
+		return m
+	}
 	var out mass
 	for _, x := range m {
 		for _, y := range n {
@@ -89,7 +112,7 @@ func (d *diagrams) plus(m, n mass) mass {
 }
 
 // outside adds to out what m holds where n is 0.
-func (d *diagrams) outside(out, m, n mass) mass {
+func (d *masses) outside(out, m, n mass) mass {
 	for _, x := range m {
 		for _, y := range n {
 			x.when = d.and(x.when, d.not(y.when))

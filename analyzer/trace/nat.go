@@ -9,11 +9,11 @@ import (
 
 // translate binds the connection's destination or source, once for each: the
 // nat stage does not run its chains when that has happened.
-func (w *walk) translate(rule *netfilter.Rule, statement netfilter.Statement, p particle) []exit {
-	packet := &w.packets[p.packet]
+func (w *walk) translate(rule *netfilter.Rule, statement netfilter.Statement, p particle, out []exit) []exit {
+	packet := w.packet(p.packet)
 	source := changesSource(packet.hook)
 	if base := rule.Chain().Table.Name; base != "nat" && rule.Chain().Table.Backend != netfilter.Native || !allowedAt(statement, source) {
-		return w.uncertain(rule, p, statement.String()+", at a hook where no kernel takes it,")
+		return w.uncertain(rule, p, statement.String()+", at a hook where no kernel takes it,", out)
 	}
 	var to netfilter.NATRange
 	var flags netfilter.NATFlags
@@ -32,7 +32,7 @@ func (w *walk) translate(rule *netfilter.Rule, statement netfilter.Statement, p 
 		to.Last, flags = to.First, s.Flags
 		if !to.First.IsValid() && packet.in.known && len(w.tracer.node.own) > 0 {
 			p.trail = w.step(p.trail, rule, p.packet, drops) // nf_nat_redirect.c: the interface has no address
-			return []exit{{particle: p, way: dropped}}
+			return append(out, exit{particle: p, way: dropped})
 		}
 	case *netfilter.NetMap:
 		a := packet.dst
@@ -44,24 +44,24 @@ func (w *walk) translate(rule *netfilter.Rule, statement netfilter.Statement, p 
 	}
 	_, dnat := statement.(*netfilter.DNAT)
 	_, snat := statement.(*netfilter.SNAT)
-	chosen := []choiceOfAddress{{to.First, p.mass}}
 	if dnat || snat {
-		chosen = w.addresses(rule, to, p)
+		w.chosen = w.addresses(rule, to, p, w.chosen[:0])
+	} else {
+		w.chosen = append(w.chosen[:0], choiceOfAddress{to.First, p.mass})
 	}
 	keeps := !to.First.IsValid() && (dnat || snat) // only ports are translated
-	var exits []exit
-	for _, c := range chosen {
+	for _, c := range w.chosen {
 		if len(c.mass) == 0 {
 			continue
 		}
 		if source {
-			exits = append(exits, w.bindSource(rule, p, c, keeps, to, flags))
+			out = append(out, w.bindSource(rule, p, c, keeps, to, flags))
 		} else {
 			_, redirect := statement.(*netfilter.Redirect)
-			exits = append(exits, w.bindDestination(rule, p, c, keeps, redirect, to, flags)...)
+			out = w.bindDestination(rule, p, c, keeps, redirect, to, flags, out)
 		}
 	}
-	return exits
+	return out
 }
 
 // allowedAt reports whether the kernel takes a translation at hooks that are
@@ -96,11 +96,11 @@ func (w *walk) bindSource(rule *netfilter.Rule, p particle, c choiceOfAddress, k
 	return exit{particle: p, way: accepted}
 }
 
-func (w *walk) bindDestination(rule *netfilter.Rule, p particle, c choiceOfAddress, keeps, redirect bool, to netfilter.NATRange, flags netfilter.NATFlags) []exit {
-	var exits []exit
-	for _, s := range newDestinationPorts(w.packets[p.packet].dstPort, to, flags) {
+func (w *walk) bindDestination(rule *netfilter.Rule, p particle, c choiceOfAddress, keeps, redirect bool, to netfilter.NATRange, flags netfilter.NATFlags, out []exit) []exit {
+	w.ports = newDestinationPorts(w.packet(p.packet).dstPort, to, flags, w.ports[:0])
+	for _, s := range w.ports {
 		e := exit{particle: p, way: accepted}
-		e.mass = c.mass.share(s.chance)
+		e.mass = w.share(c.mass, s.chance)
 		e.packet = w.changed(p.packet, func(p *packet) {
 			before, beforePort := p.dst, p.dstPort
 			if !keeps {
@@ -118,9 +118,9 @@ func (w *walk) bindDestination(rule *netfilter.Rule, p particle, c choiceOfAddre
 			p.done |= destinationBound | translated
 		})
 		e.trail = w.step(p.trail, rule, e.packet, sendsTo)
-		exits = append(exits, e)
+		out = append(out, e)
 	}
-	return exits
+	return out
 }
 
 // choiceOfAddress is an address that a translation may choose.
@@ -132,20 +132,19 @@ type choiceOfAddress struct {
 // maxAddresses is the size of a range whose addresses are told apart.
 const maxAddresses = 16
 
-// addresses are those that the kernel may choose from a range. It takes one by
+// addresses appends those that the kernel may choose from a range. It takes one by
 // a hash of the packet's addresses (nf_nat_core.c, find_best_ips_proto), which
 // is no chance, and differs between kernels.
-func (w *walk) addresses(rule *netfilter.Rule, to netfilter.NATRange, p particle) []choiceOfAddress {
+func (w *walk) addresses(rule *netfilter.Rule, to netfilter.NATRange, p particle, out []choiceOfAddress) []choiceOfAddress {
 	if to.First == to.Last || !to.First.IsValid() {
-		return []choiceOfAddress{{to.First, p.mass}}
+		return append(out, choiceOfAddress{to.First, p.mass})
 	}
 	var all []netip.Addr
 	for a := to.First; a.IsValid() && a.Compare(to.Last) <= 0; a = a.Next() {
 		if all = append(all, a); len(all) > maxAddresses {
-			return []choiceOfAddress{{netip.Addr{}, p.mass}}
+			return append(out, choiceOfAddress{netip.Addr{}, p.mass})
 		}
 	}
-	var out []choiceOfAddress
 	rest := p
 	for i, a := range all {
 		if i == len(all)-1 {
@@ -228,12 +227,12 @@ type shareOfPort struct {
 // maxPorts is the size of a range whose ports are told apart.
 const maxPorts = 64
 
-// newDestinationPorts are the ports that a destination can get
+// newDestinationPorts appends the ports that a destination can get
 // (nf_nat_core.c, get_unique_tuple and nf_nat_l4proto_unique_tuple; no other
 // connection is taken to have the same addresses and ports).
-func newDestinationPorts(old port, to netfilter.NATRange, flags netfilter.NATFlags) []shareOfPort {
+func newDestinationPorts(old port, to netfilter.NATRange, flags netfilter.NATFlags, out []shareOfPort) []shareOfPort {
 	first, size := to.Ports.First, int(to.Ports.Last)-int(to.Ports.First)+1
-	one := func(p port) []shareOfPort { return []shareOfPort{{p, Certain}} }
+	one := func(p port) []shareOfPort { return append(out, shareOfPort{p, Certain}) }
 	switch {
 	case !to.HasPorts:
 		return one(old)
@@ -251,7 +250,6 @@ func newDestinationPorts(old port, to netfilter.NATRange, flags netfilter.NATFla
 	case size > maxPorts:
 		return one(port{})
 	}
-	var out []shareOfPort
 	for i := range size {
 		// The remainder of 16 random bits.
 		hits := 1 << 16 / size

@@ -80,7 +80,7 @@ type fate struct {
 // end notes that particles have ended.
 func (w *walk) end(p particle, verdict Verdict, with string, local bool) {
 	e := ending{particle: p, fate: fate{verdict: verdict}, with: with, local: local}
-	packet := &w.packets[p.packet]
+	packet := w.packet(p.packet)
 	if verdict == Accept && packet.has(translated) {
 		e.verdict = DNAT
 		port := packet.dstPort.number
@@ -119,24 +119,23 @@ func (w *walk) result() *Trace {
 	return t
 }
 
+// endings are those of one fate.
+type endings struct {
+	fate
+	all []ending
+}
+
+// found is an outcome with the answers that it rests on.
+type found struct {
+	Outcome
+	answers []answer
+}
+
 func (w *walk) outcomes() []Outcome {
-	var fates []fate
-	byFate := map[fate][]ending{}
-	for _, e := range w.endings {
-		if byFate[e.fate] == nil {
-			fates = append(fates, e.fate)
-		}
-		byFate[e.fate] = append(byFate[e.fate], e)
-	}
-	type found struct {
-		Outcome
-		answers []answer
-	}
-	var all []found
 	told := 0
-	for _, f := range fates {
+	for _, f := range w.endingsByFate() {
 		var m mass
-		for _, e := range byFate[f] {
+		for _, e := range f.all {
 			m = w.plus(m, e.mass)
 		}
 		for _, t := range m {
@@ -144,10 +143,10 @@ func (w *walk) outcomes() []Outcome {
 				answers = slices.Clone(answers)
 				o := Outcome{Verdict: f.verdict, Endpoint: f.endpoint, Masquerade: f.masquerade, Probability: t.chance}
 				o.Assumptions = w.assumptions(answers)
-				w.fill(&o, byFate[f], answers)
-				all = append(all, found{o, answers})
+				w.fill(&o, f.all, answers)
+				w.found = append(w.found, found{o, answers})
 				told += len(answers)
-				return len(all) < maxOutcomes && told < maxAnswers
+				return len(w.found) < maxOutcomes && told < maxAnswers
 			})
 			if !ok {
 				w.spent = true
@@ -155,18 +154,36 @@ func (w *walk) outcomes() []Outcome {
 			}
 		}
 	}
-	slices.SortStableFunc(all, func(a, b found) int {
+	slices.SortStableFunc(w.found, func(a, b found) int {
 		return cmp.Or(
 			slices.CompareFunc(a.answers, b.answers, compareAnswers),
 			cmp.Compare(slices.Index(verdictOrder, a.Verdict), slices.Index(verdictOrder, b.Verdict)),
 			a.Endpoint.Compare(b.Endpoint),
 			compareBools(a.Masquerade, b.Masquerade))
 	})
-	out := make([]Outcome, len(all))
-	for i := range all {
-		out[i] = all[i].Outcome
+	out := make([]Outcome, len(w.found))
+	for i := range w.found {
+		out[i] = w.found[i].Outcome
 	}
 	return out
+}
+
+// endingsByFate brings endings of the same fate together, in the order in
+// which the fates came.
+func (w *walk) endingsByFate() []endings {
+	clear(w.byFate)
+	w.ended = w.ended[:0]
+	for _, e := range w.endings {
+		i, ok := w.byFate[e.fate]
+		if !ok {
+			i = len(w.ended)
+			w.byFate[e.fate] = i
+			w.ended = slices.Grow(w.ended, 1)[:i+1]
+			w.ended[i].fate, w.ended[i].all = e.fate, w.ended[i].all[:0]
+		}
+		w.ended[i].all = append(w.ended[i].all, e)
+	}
+	return w.ended
 }
 
 var verdictOrder = []Verdict{DNAT, Accept, Reject, Drop, Unknown}
@@ -195,7 +212,7 @@ func (w *walk) fill(o *Outcome, endings []ending, answers []answer) {
 			continue
 		}
 		if first {
-			o.Path, o.RejectWith, o.Local = w.steps(e.trail), e.with, e.local
+			o.Path, o.RejectWith, o.Local = w.path(e.trail), e.with, e.local
 		}
 		o.Local = o.Local && e.local
 		if o.RejectWith != e.with {

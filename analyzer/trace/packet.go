@@ -1,6 +1,7 @@
 package trace
 
 import (
+	"hash/maphash"
 	"net/netip"
 
 	"github.com/svcpath/svcpath/analyzer/netfilter"
@@ -28,6 +29,16 @@ type packet struct {
 	sets     uint16 // how many updates of ipsets the packet caused
 }
 
+func (p *packet) hash() uint32 {
+	marks := uint64(p.mark.value)<<32 | uint64(p.connMark.value)
+	known := uint64(p.mark.known)<<32 | uint64(p.connMark.known)
+	small := uint64(p.hook) | uint64(p.tracking)<<8 | uint64(p.done)<<16 | uint64(p.srcPort.number)<<32 | uint64(p.dstPort.number)<<48
+	rare := uint64(p.tos.value) | uint64(p.tos.known)<<8 | uint64(uint16(p.ttl))<<16 | uint64(p.sets)<<32 ^ uint64(p.facts)<<40
+	h := mixed(hashOfAddr(p.src), hashOfAddr(p.dst))
+	h = mixed(mixed(h, small), mixed(marks, known^rare))
+	return uint32(mixed(h, p.in.hash()<<1^p.out.hash()))
+}
+
 // A link is an interface's name, "" for none.
 type link struct {
 	name  string
@@ -35,6 +46,13 @@ type link struct {
 }
 
 var noLink = link{known: true}
+
+func (l link) hash() uint64 {
+	if l.name == "" {
+		return 0
+	}
+	return maphash.String(nameSeed, l.name)
+}
 
 type port struct {
 	number uint16

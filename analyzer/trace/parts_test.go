@@ -138,16 +138,16 @@ func TestChance(t *testing.T) {
 			case 0:
 				c, r = c.times(x), r.Mul(r, y)
 			case 1:
-				c, r = c.plus(x), r.Add(r, y)
-			default:
-				if r.Cmp(big.NewRat(1, 1)) <= 0 {
-					c, r = c.complement(), r.Sub(big.NewRat(1, 1), r)
+				if sum := new(big.Rat).Add(r, y); sum.Cmp(big.NewRat(1, 1)) <= 0 {
+					c, r = c.plus(x), sum
 				}
+			default:
+				c, r = c.complement(), r.Sub(big.NewRat(1, 1), r)
 			}
 			if c.Rat().Cmp(r) != 0 || c.IsZero() != (r.Sign() == 0) || c.IsCertain() != (r.Cmp(big.NewRat(1, 1)) == 0) {
 				t.Fatalf("got %s, want %s", c, r.RatString())
 			}
-			if want, _ := r.Float64(); c.Float64() != want && c.den == nil {
+			if want, _ := r.Float64(); c.Float64() != want && c.fraction().den == nil {
 				t.Fatalf("%s: got %g, want %g", c, c.Float64(), want)
 			}
 		}

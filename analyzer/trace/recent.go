@@ -19,7 +19,7 @@ type fact struct {
 
 // noted is the packet with a fact added.
 func (w *walk) noted(number int32, list string, client netip.Addr, removed bool) int32 {
-	p := &w.packets[number]
+	p := w.packet(number)
 	if gone, ok := w.fact(p, list, client); ok && gone == removed {
 		return number
 	}
@@ -49,8 +49,8 @@ func (w *walk) fact(p *packet, list string, client netip.Addr) (removed, ok bool
 // recent tells which part of a particle a Recent match holds for, and does
 // what it does (xt_recent.c, recent_mt). Whether a client was here before is a
 // matter of the past, and so an open question.
-func (w *walk) recent(rule *netfilter.Rule, m *netfilter.Recent, p particle) (hits, misses []particle) {
-	packet := &w.packets[p.packet]
+func (w *walk) recent(rule *netfilter.Rule, m *netfilter.Recent, p particle) (hit, miss particle) {
+	packet := w.packet(p.packet)
 	client := packet.src
 	if m.Side == netfilter.Destination {
 		client = packet.dst
@@ -82,7 +82,7 @@ func (w *walk) recent(rule *netfilter.Rule, m *netfilter.Recent, p particle) (hi
 	if m.Not {
 		found, missing = missing, found
 	}
-	return keep(found), keep(w.missed(missing, rule, m, missing.mass))
+	return found, w.missed(missing, rule, m, missing.mass)
 }
 
 func recentKey(m *netfilter.Recent, client netip.Addr) string {

@@ -10,7 +10,7 @@ import (
 // them, or another host.
 func (w *walk) routeIn(ps []particle) (here, there []particle) {
 	for _, p := range ps {
-		at := &w.packets[p.packet]
+		at := w.packet(p.packet)
 		if at.dst.Is4() && at.src.IsValid() {
 			if own, _ := w.tracer.node.isLocal(at.src); own && !at.src.IsLoopback() {
 				// net/ipv4/fib_frontend.c, __fib_validate_source.
@@ -52,7 +52,7 @@ func (w *walk) martian(p particle) particle {
 
 // whose splits a particle into what the node itself gets and what others get.
 func (w *walk) whose(p particle) (local, remote particle) {
-	at := &w.packets[p.packet]
+	at := w.packet(p.packet)
 	local, remote = p, p
 	q := asking{walk: w, packet: at, want: true, holds: always}
 	answer := yes
@@ -79,7 +79,7 @@ func isBroadcast(p *packet) bool { return p.dst.Is4() && p.dst.As4() == [4]byte{
 
 // forward finds the link that a packet for another host leaves by.
 func (w *walk) forward(p particle) (particle, bool) {
-	at := &w.packets[p.packet]
+	at := w.packet(p.packet)
 	hop := w.tracer.node.route(at.dst)
 	p, ok := w.reached(p, hop)
 	if !ok {
@@ -92,7 +92,7 @@ func (w *walk) forward(p particle) (particle, bool) {
 		}
 	})
 	p.trail = w.note(p.trail, p.packet, routedTo(hop.link))
-	if w.packets[p.packet].ttl == 0 {
+	if w.packet(p.packet).ttl == 0 {
 		p.trail = w.note(p.trail, p.packet, "dropped by routing: its time to live is over")
 		w.end(p, Drop, "", false)
 		return p, false
@@ -103,7 +103,7 @@ func (w *walk) forward(p particle) (particle, bool) {
 // reached deals with routes that do not lead on, and with those that nobody
 // captured.
 func (w *walk) reached(p particle, hop hop) (particle, bool) {
-	dst := w.packets[p.packet].dst
+	dst := w.packet(p.packet).dst
 	switch {
 	case hop.missing:
 		return w.granted(p, fmt.Sprintf("there is a route to %s, though none was captured", dst)), true
@@ -147,7 +147,7 @@ func (w *walk) routeOut(ps []particle, again bool) (here, there []particle) {
 		if len(remote.mass) == 0 {
 			continue
 		}
-		hop := w.tracer.node.route(w.packets[p.packet].dst)
+		hop := w.tracer.node.route(w.packet(p.packet).dst)
 		ok := true
 		if again {
 			if remote, ok = w.reached(remote, hop); !ok {
@@ -168,7 +168,7 @@ func (w *walk) routeOut(ps []particle, again bool) (here, there []particle) {
 // rests on: net/ipv4/route.c, __mkroute_output, has no route for it unless
 // route_localnet is set, which kube-proxy does for node ports on localhost.
 func (w *walk) loopbackOut(p particle) particle {
-	if src := w.packets[p.packet].src; src.Is4() && src.IsLoopback() {
+	if src := w.packet(p.packet).src; src.Is4() && src.IsLoopback() {
 		return w.granted(p, "net.ipv4.conf.*.route_localnet is 1")
 	}
 	return p

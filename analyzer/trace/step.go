@@ -1,8 +1,6 @@
 package trace
 
 import (
-	"fmt"
-	"net/netip"
 	"strings"
 
 	"github.com/svcpath/svcpath/analyzer/netfilter"
@@ -72,7 +70,7 @@ type trail struct {
 	hook          netfilter.Hook
 	effect        effect
 	rule          *netfilter.Rule
-	chain         *netfilter.Chain
+	chain         *netfilter.Chain // of a policy
 	missed        netfilter.Match
 	packet        int32 // after the step
 	note          string
@@ -80,7 +78,9 @@ type trail struct {
 
 // step is a trail with a rule's step added.
 func (w *walk) step(before *trail, rule *netfilter.Rule, packet int32, e effect) *trail {
-	return &trail{before: before, hook: w.packets[packet].hook, effect: e, rule: rule, chain: rule.Chain(), packet: packet}
+	t := w.trails.one()
+	*t = trail{before: before, hook: w.packet(packet).hook, effect: e, rule: rule, packet: packet}
+	return t
 }
 
 func (w *walk) stepMissed(before *trail, rule *netfilter.Rule, packet int32, why netfilter.Match) *trail {
@@ -91,42 +91,58 @@ func (w *walk) stepMissed(before *trail, rule *netfilter.Rule, packet int32, why
 
 // note is a trail with a remark about what the kernel did by itself.
 func (w *walk) note(before *trail, packet int32, text string) *trail {
-	return &trail{before: before, hook: w.packets[packet].hook, effect: told, packet: packet, note: text}
+	t := w.trails.one()
+	*t = trail{before: before, hook: w.packet(packet).hook, effect: told, packet: packet, note: text}
+	return t
 }
 
 // maxSteps bounds how much of a path is written out; jumps that fork like a
 // tree can make one of any length.
 const maxSteps = 1 << 14
 
-// steps writes a trail out, oldest step first. With more than maxSteps of
-// them, the oldest are left out, and a first step says so.
-func (w *walk) steps(t *trail) []Step {
-	var out []Step
-	stack := []*trail{t}
-	for len(stack) > 0 && len(out) < maxSteps {
-		t := stack[len(stack)-1]
-		stack = stack[:len(stack)-1]
-		if t == nil {
+// A tail is what of a trail is still to be written.
+type tail struct {
+	*trail
+	entered bool // its inner trail is written, or about to be
+}
+
+// path writes a trail out, oldest step first. With more than maxSteps of them,
+// the oldest are left out, and a first step says so.
+func (w *walk) path(t *trail) []Step {
+	out, todo := w.steps[:0], append(w.todo[:0], tail{trail: t})
+	for len(todo) > 0 && len(out) < maxSteps {
+		t := todo[len(todo)-1]
+		todo = todo[:len(todo)-1]
+		if t.trail == nil {
 			continue
 		}
 		// Backwards: what the chain did comes before the jump to it.
 		switch {
-		case t.inner != nil:
-			outer := *t
-			outer.inner = nil
-			stack = append(stack, &outer, t.inner)
+		case t.inner != nil && !t.entered:
+			todo = append(todo, tail{t.trail, true}, tail{trail: t.inner})
 		default:
 			if t.effect != nothing {
-				out = append(out, w.written(t))
+				out = append(out, w.written(t.trail))
 			}
-			stack = append(stack, t.before)
+			todo = append(todo, tail{trail: t.before})
 		}
 	}
 	if len(out) == maxSteps {
 		out = append(out, Step{Effect: "more steps than can be shown", Matched: Yes})
 	}
-	reverse(out)
-	return out
+	w.steps, w.todo = out, todo
+	if len(out) == 0 {
+		return nil
+	}
+	// The paths of one trace share their memory.
+	if cap(w.paths)-len(w.paths) < len(out) {
+		w.paths = make([]Step, 0, len(out)*min(len(w.ended)+1, 16))
+	}
+	start := len(w.paths)
+	for i := range out {
+		w.paths = append(w.paths, out[len(out)-1-i])
+	}
+	return w.paths[start:len(w.paths):len(w.paths)]
 }
 
 func (w *walk) written(t *trail) Step {
@@ -137,13 +153,15 @@ func (w *walk) written(t *trail) Step {
 	if t.rule == nil {
 		return s
 	}
-	q := asking{walk: w, rule: t.rule, packet: &w.packets[t.packet]}
+	s.Chain = t.rule.Chain()
+	q := asking{walk: w, rule: t.rule, packet: w.packet(t.packet)}
 	for _, m := range t.rule.Matches() {
 		if st, ok := m.(*netfilter.Statistic); ok {
 			if s.Chance.IsZero() {
 				s.Chance = Certain
 			}
-			s.Chance = s.Chance.times(oddsOf(st))
+			odds, _ := w.oddsOf(st)
+			s.Chance = s.Chance.times(odds)
 			continue
 		}
 		recent, ok := m.(*netfilter.Recent)
@@ -158,7 +176,7 @@ func (w *walk) written(t *trail) Step {
 }
 
 func (w *walk) describe(t *trail) string {
-	p := &w.packets[t.packet]
+	p := w.packet(t.packet)
 	switch t.effect {
 	case missed:
 		return "no match"
@@ -169,9 +187,9 @@ func (w *walk) describe(t *trail) string {
 		return "goes on"
 	case jumped:
 		if j, ok := t.rule.Jump(); ok && j.Goto {
-			return "goto " + j.Name
+			return w.words.joined("goto ", j.Name)
 		} else if ok {
-			return "jump " + j.Name
+			return w.words.joined("jump ", j.Name)
 		}
 	case comesBack:
 		return "return"
@@ -181,19 +199,19 @@ func (w *walk) describe(t *trail) string {
 		return "drop"
 	case rejects:
 		if r, ok := t.rule.Target().(*netfilter.Reject); ok {
-			return "reject with " + r.With
+			return w.words.joined("reject with ", r.With)
 		}
 	case marked:
-		return describeMark(t.rule.Target(), p)
+		return w.describeMark(t.rule.Target(), p)
 	case notTracked:
 		return "connection not tracked"
 	case sendsTo:
-		return "dnat to " + endpointString(p.dst, p.dstPort, w.flow.Protocol)
+		return w.words.endpoint("dnat to ", p.dst, p.dstPort, w.flow.Protocol)
 	case hidesSource:
 		if !p.src.IsValid() {
 			return "source rewritten"
 		}
-		return "source rewritten to " + p.src.String()
+		return w.words.addr("source rewritten to ", p.src)
 	case diverted:
 		return "given to a transparent socket"
 	case queued:
@@ -201,7 +219,7 @@ func (w *walk) describe(t *trail) string {
 	case unknownTarget:
 		return "unknown effect"
 	case policy:
-		return "policy " + t.chain.Base.Policy.Name()
+		return w.words.joined("policy ", t.chain.Base.Policy.Name())
 	case told:
 		return t.note
 	}
@@ -211,7 +229,7 @@ func (w *walk) describe(t *trail) string {
 	return ""
 }
 
-func describeMark(s netfilter.Statement, p *packet) string {
+func (w *walk) describeMark(s netfilter.Statement, p *packet) string {
 	what, b := "mark", p.mark
 	switch s.(type) {
 	case *netfilter.SetConnMark, *netfilter.SaveMark:
@@ -220,18 +238,5 @@ func describeMark(s netfilter.Statement, p *packet) string {
 	if b != knownBits(b.value) {
 		return what + " changed"
 	}
-	return fmt.Sprintf("%s is %#x", what, b.value)
-}
-
-// endpointString is "10.0.0.1:80", with what is not known left out.
-func endpointString(a netip.Addr, p port, protocol uint8) string {
-	switch {
-	case !a.IsValid() && !p.known:
-		return "an address that is not known"
-	case !a.IsValid():
-		return fmt.Sprintf("an address that is not known, port %d", p.number)
-	case !p.known || !HasPorts(protocol):
-		return a.String()
-	}
-	return netip.AddrPortFrom(a, p.number).String()
+	return w.words.hex(what+" is 0x", b.value)
 }

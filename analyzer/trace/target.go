@@ -23,33 +23,34 @@ func goesPast(s netfilter.Statement) bool {
 	return false
 }
 
-// apply has a statement done to a particle; jumps are not among them.
-func (w *walk) apply(rule *netfilter.Rule, statement netfilter.Statement, p particle) []exit {
+// apply has a statement done to a particle and appends what it comes to; jumps
+// are not among them.
+func (w *walk) apply(rule *netfilter.Rule, statement netfilter.Statement, p particle, out []exit) []exit {
 	if goesPast(statement) {
-		return []exit{{particle: w.passed(rule, p)}}
+		return append(out, exit{particle: w.passed(rule, p)})
 	}
 	switch s := statement.(type) {
 	case netfilter.Verdict:
-		return w.verdict(rule, s, p)
+		return w.verdict(rule, s, p, out)
 	case *netfilter.Reject:
 		p.trail = w.step(p.trail, rule, p.packet, rejects)
-		return []exit{{particle: p, way: rejected, with: s.With}}
+		return append(out, exit{particle: p, way: rejected, with: s.With})
 
 	case *netfilter.SetMark:
-		return w.change(rule, p, marked, func(p *packet) { p.mark = p.mark.set(s.Value, s.Mask) })
+		return w.change(rule, p, marked, out, func(p *packet) { p.mark = p.mark.set(s.Value, s.Mask) })
 	case *netfilter.SetConnMark, *netfilter.SaveMark, *netfilter.RestoreMark:
-		if !w.packets[p.packet].connected() {
-			return []exit{{particle: w.passed(rule, p)}}
+		if !w.packet(p.packet).connected() {
+			return append(out, exit{particle: w.passed(rule, p)})
 		}
-		return w.connMark(rule, s, p)
+		return w.connMark(rule, s, p, out)
 	case *netfilter.SetDSCP:
-		return w.change(rule, p, edited, func(p *packet) { p.tos = p.tos.set(uint32(s.Value)<<2, 0xfc) })
+		return w.change(rule, p, edited, out, func(p *packet) { p.tos = p.tos.set(uint32(s.Value)<<2, 0xfc) })
 	case *netfilter.SetTOS:
-		return w.change(rule, p, edited, func(p *packet) { p.tos = p.tos.set(uint32(s.Value), uint32(s.Mask)) })
+		return w.change(rule, p, edited, out, func(p *packet) { p.tos = p.tos.set(uint32(s.Value), uint32(s.Mask)) })
 	case *netfilter.SetTTL:
-		return w.change(rule, p, edited, func(p *packet) { p.ttl = newTTL(p.ttl, s) })
+		return w.change(rule, p, edited, out, func(p *packet) { p.ttl = newTTL(p.ttl, s) })
 	case *netfilter.UpdateSet:
-		return w.change(rule, p, edited, func(p *packet) {
+		return w.change(rule, p, edited, out, func(p *packet) {
 			p.sets++
 			if s.MapMark {
 				p.mark = bits{}
@@ -58,24 +59,24 @@ func (w *walk) apply(rule *netfilter.Rule, statement netfilter.Statement, p part
 	case *netfilter.Track:
 		// xt_CT.c, xt_ct_target and notrack_tg: what has a connection, or a
 		// template for one, keeps it.
-		if packet := &w.packets[p.packet]; packet.tracking != notYet || packet.has(templated) {
-			return []exit{{particle: w.passed(rule, p)}}
+		if packet := w.packet(p.packet); packet.tracking != notYet || packet.has(templated) {
+			return append(out, exit{particle: w.passed(rule, p)})
 		}
 		if !s.NoTrack {
-			return w.change(rule, p, passes, func(p *packet) { p.done |= templated })
+			return w.change(rule, p, passes, out, func(p *packet) { p.done |= templated })
 		}
-		return w.change(rule, p, notTracked, func(p *packet) { p.tracking = untracked })
+		return w.change(rule, p, notTracked, out, func(p *packet) { p.tracking = untracked })
 
 	case *netfilter.DNAT, *netfilter.SNAT, *netfilter.Masquerade, *netfilter.Redirect, *netfilter.NetMap:
-		return w.translate(rule, s, p)
+		return w.translate(rule, s, p, out)
 	case *netfilter.TProxy:
-		return w.tproxy(rule, s, p)
+		return w.tproxy(rule, s, p, out)
 	case *netfilter.NFQueue:
-		return w.queue(rule, fmt.Sprintf("queue %d", s.First), p)
+		return w.queue(rule, fmt.Sprintf("queue %d", s.First), p, out)
 	case *netfilter.OpaqueTarget:
-		return w.opaque(rule, s, p)
+		return w.opaque(rule, s, p, out)
 	}
-	return w.uncertain(rule, p, statement.String())
+	return w.uncertain(rule, p, statement.String(), out)
 }
 
 // passed is a particle that nothing became of.
@@ -87,13 +88,13 @@ func (w *walk) passed(rule *netfilter.Rule, p particle) particle {
 }
 
 // change is a packet that goes on changed.
-func (w *walk) change(rule *netfilter.Rule, p particle, what effect, how func(*packet)) []exit {
+func (w *walk) change(rule *netfilter.Rule, p particle, what effect, out []exit, how func(*packet)) []exit {
 	p.packet = w.changed(p.packet, how)
 	p.trail = w.step(p.trail, rule, p.packet, what)
-	return []exit{{particle: p}}
+	return append(out, exit{particle: p})
 }
 
-func (w *walk) verdict(rule *netfilter.Rule, v netfilter.Verdict, p particle) []exit {
+func (w *walk) verdict(rule *netfilter.Rule, v netfilter.Verdict, p particle, out []exit) []exit {
 	e := exit{particle: p}
 	switch v {
 	case netfilter.Accept:
@@ -103,11 +104,11 @@ func (w *walk) verdict(rule *netfilter.Rule, v netfilter.Verdict, p particle) []
 	case netfilter.Return:
 		e.way, e.trail = returns, w.step(p.trail, rule, p.packet, comesBack)
 	case netfilter.Queue:
-		return w.queue(rule, "queue 0", p)
+		return w.queue(rule, "queue 0", p, out)
 	default:
 		e.particle = w.passed(rule, p)
 	}
-	return []exit{e}
+	return append(out, e)
 }
 
 // fork is a particle's two parts, by the answer to a question.
@@ -118,9 +119,8 @@ func (w *walk) fork(p particle, key string, q question) (if_, else_ particle) {
 	return if_, else_
 }
 
-// possible leaves out the exits without mass.
-func possible(exits ...exit) []exit {
-	out := exits[:0]
+// possible appends the exits that have mass.
+func possible(out []exit, exits ...exit) []exit {
 	for _, e := range exits {
 		if len(e.mass) > 0 {
 			out = append(out, e)
@@ -130,19 +130,19 @@ func possible(exits ...exit) []exit {
 }
 
 // queue gives the packet to a program, which lets it pass or not.
-func (w *walk) queue(rule *netfilter.Rule, name string, p particle) []exit {
+func (w *walk) queue(rule *netfilter.Rule, name string, p particle, out []exit) []exit {
 	pass, stop := w.fork(p, fmt.Sprintf("\x00%s %d", name, p.packet), question{
 		rule: rule,
 		yes:  "the program that reads " + name + " accepts the packet",
 		no:   "the program that reads " + name + " drops the packet",
 	})
 	pass.trail, stop.trail = w.step(p.trail, rule, p.packet, queued), w.step(p.trail, rule, p.packet, queued)
-	return possible(exit{particle: pass, way: accepted}, exit{particle: stop, way: dropped})
+	return possible(out, exit{particle: pass, way: accepted}, exit{particle: stop, way: dropped})
 }
 
 // tproxy gives the packet to a transparent socket, or drops it where there is
 // none (xt_TPROXY.c, tproxy_tg4).
-func (w *walk) tproxy(rule *netfilter.Rule, t *netfilter.TProxy, p particle) []exit {
+func (w *walk) tproxy(rule *netfilter.Rule, t *netfilter.TProxy, p particle, out []exit) []exit {
 	found, none := w.fork(p, fmt.Sprintf("\x00%p %d", rule, p.packet), question{
 		rule: rule,
 		yes:  fmt.Sprintf("a transparent socket listens for %s", t),
@@ -153,45 +153,46 @@ func (w *walk) tproxy(rule *netfilter.Rule, t *netfilter.TProxy, p particle) []e
 		p.done |= toSocket
 	})
 	found.trail, none.trail = w.step(p.trail, rule, found.packet, diverted), w.step(p.trail, rule, p.packet, drops)
-	return possible(exit{particle: found, way: accepted}, exit{particle: none, way: dropped})
+	return possible(out, exit{particle: found, way: accepted}, exit{particle: none, way: dropped})
 }
 
 // undeclared is a jump to a chain that the dump does not hold.
-func (w *walk) undeclared(rule *netfilter.Rule, jump *netfilter.Jump, p particle) []exit {
-	exits := w.uncertain(rule, p, "chain "+jump.Name+", which the input does not declare,")
+func (w *walk) undeclared(rule *netfilter.Rule, jump *netfilter.Jump, p particle, out []exit) []exit {
+	before := len(out)
+	out = w.uncertain(rule, p, "chain "+jump.Name+", which the input does not declare,", out)
 	if jump.Goto {
-		for i := range exits {
-			if exits[i].way == goesOn {
-				exits[i].way = returns
+		for i := before; i < len(out); i++ {
+			if out[i].way == goesOn {
+				out[i].way = returns
 			}
 		}
 	}
-	return exits
+	return out
 }
 
 // opaque is a target that is not modelled.
-func (w *walk) opaque(rule *netfilter.Rule, t *netfilter.OpaqueTarget, p particle) []exit {
+func (w *walk) opaque(rule *netfilter.Rule, t *netfilter.OpaqueTarget, p particle, out []exit) []exit {
 	name := t.Text
 	if name == "" {
 		name = "a target that the input breaks off before"
 	}
-	return w.uncertain(rule, p, name)
+	return w.uncertain(rule, p, name, out)
 }
 
 // uncertain is a particle that goes on unchanged, or nobody can tell.
-func (w *walk) uncertain(rule *netfilter.Rule, p particle, who string) []exit {
+func (w *walk) uncertain(rule *netfilter.Rule, p particle, who string, out []exit) []exit {
 	on, ends := w.fork(p, fmt.Sprintf("\x00%s %p %d", who, rule, p.packet), question{
 		rule: rule,
 		yes:  who + " lets the packet go on unchanged",
 		no:   who + " does something else with the packet",
 	})
 	on.trail, ends.trail = w.step(p.trail, rule, p.packet, unknownTarget), w.step(p.trail, rule, p.packet, unknownTarget)
-	return possible(exit{particle: on}, exit{particle: ends, way: lost})
+	return possible(out, exit{particle: on}, exit{particle: ends, way: lost})
 }
 
 // connMark does the three things of xt_connmark.c, connmark_tg_shift.
-func (w *walk) connMark(rule *netfilter.Rule, statement netfilter.Statement, p particle) []exit {
-	return w.change(rule, p, marked, func(p *packet) {
+func (w *walk) connMark(rule *netfilter.Rule, statement netfilter.Statement, p particle, out []exit) []exit {
+	return w.change(rule, p, marked, out, func(p *packet) {
 		switch s := statement.(type) {
 		case *netfilter.SetConnMark:
 			p.connMark = p.connMark.set(s.Value, s.Mask).shifted(s.LeftShift)

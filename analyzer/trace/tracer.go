@@ -19,6 +19,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"sync"
 
 	"github.com/svcpath/svcpath/analyzer/netfilter"
 	"github.com/svcpath/svcpath/analyzer/snapshot"
@@ -32,6 +33,7 @@ type Tracer struct {
 	node     node
 	pods     []netip.Prefix
 	indexes  indexes
+	walks    sync.Pool // of *walk, those that are over
 }
 
 // family is what the kernel runs for packets of one address family.
@@ -184,6 +186,7 @@ func (t *Tracer) trace(f Flow, all bool) (*Trace, error) {
 	}
 	w := newWalk(t, f, all)
 	w.journey()
+	defer w.over()
 	return w.result(), nil
 }
 

@@ -11,29 +11,32 @@ import (
 // chain is computed once for each packet and chain, without recursion, so that
 // the work is bounded by their number whatever the jumps look like.
 type walk struct {
-	*diagrams
+	masses
 	tracer *Tracer
 	family *family
 	flow   Flow
 	origin packet // as conntrack saw it first
 	all    bool   // paths hold every rule that was looked at
 
-	packets []packet // the different ones, by number
-	numbers map[packet]int32
+	packets numbering[packet] // the different ones
+	draft   packet            // the one that is being changed
 	facts   []fact
 	places  map[fact]int32
 
 	questions []question
 	asked     map[string]int32
 
-	known    map[visit]*gathered
-	frames   []*frame
-	inFrames map[*netfilter.Chain]bool
+	visits numbering[visit]
+	fates  []visited // of the visits, by number
+	frames []frame
+	depth  int // frames in use
 
 	effort  int
 	spent   bool
 	endings []ending
 	remarks []source.Diagnostic
+
+	room
 }
 
 // The limits of a walk. A node's real rules come nowhere near; a walk that
@@ -43,18 +46,14 @@ const (
 	maxEffort  = 1 << 26 // rules looked at
 )
 
+// newWalk is a walk, with the room of one that is over if there is one.
 func newWalk(t *Tracer, f Flow, all bool) *walk {
-	w := &walk{
-		diagrams: newDiagrams(),
-		tracer:   t,
-		family:   &t.families[familyIndex(f.Destination)],
-		flow:     f,
-		all:      all,
-		numbers:  map[packet]int32{},
-		asked:    map[string]int32{},
-		known:    map[visit]*gathered{},
-		inFrames: map[*netfilter.Chain]bool{},
+	w, _ := t.walks.Get().(*walk)
+	if w == nil {
+		w = &walk{tracer: t, masses: masses{diagrams: newDiagrams()}, asked: map[string]int32{}}
+		w.byFate = map[fate]int{}
 	}
+	w.family, w.flow, w.all = &t.families[familyIndex(f.Destination)], f, all
 	w.remarks = append(w.remarks, w.family.remarks...)
 	return w
 }
@@ -62,7 +61,20 @@ func newWalk(t *Tracer, f Flow, all bool) *walk {
 // A visit is a packet that enters a chain.
 type visit struct {
 	chain  *netfilter.Chain
-	packet int32
+	packet int32 // anyPacket for what is noted of the chain alone
+}
+
+const anyPacket = -1
+
+func (v visit) hash() uint32 { return uint32(mixed(uint64(v.chain.Index()), uint64(v.packet))) }
+
+// visited is what is known of a visit.
+type visited struct {
+	exits []exit
+	done  bool
+	// walked says, of a chain and anyPacket, that a visit to the chain is
+	// being computed.
+	walked bool
 }
 
 // A particle is a part of the packet's chance, on its way.
@@ -95,8 +107,8 @@ type exit struct {
 
 // gathered are exits, equal ones added up.
 type gathered struct {
-	exits []exit
-	place map[exitKey]int
+	exits  []exit
+	places *numbering[exitKey] // of the exits, when there are many
 }
 
 type exitKey struct {
@@ -105,81 +117,137 @@ type exitKey struct {
 	with   string
 }
 
-func (g *gathered) add(d *diagrams, e exit) {
-	key := exitKey{e.packet, e.way, e.with}
-	i, ok := -1, false
-	if g.place != nil {
-		i, ok = g.place[key]
-	} else {
-		for i = range g.exits {
-			if x := &g.exits[i]; x.packet == key.packet && x.way == key.way && x.with == key.with {
-				ok = true
-				break
-			}
-		}
-	}
-	if ok {
+func (k exitKey) hash() uint32 { return uint32(mixed(uint64(k.packet), uint64(k.way))) }
+
+// fewExits are looked through one by one.
+const fewExits = 16
+
+func (g *gathered) add(d *masses, e exit) {
+	if i := g.find(e); i < len(g.exits) {
 		g.exits[i].mass = d.plus(g.exits[i].mass, e.mass)
 		return
 	}
 	g.exits = append(g.exits, e)
-	switch {
-	case g.place != nil:
-		g.place[key] = len(g.exits) - 1
-	case len(g.exits) > 16:
-		g.place = make(map[exitKey]int, 4*len(g.exits))
-		for i, x := range g.exits {
-			g.place[exitKey{x.packet, x.way, x.with}] = i
+}
+
+// find is the place of the exit that is equal to this one, or the next place
+// that is free, which the exit must be put to.
+func (g *gathered) find(e exit) int {
+	if len(g.exits) < fewExits {
+		for i := range g.exits {
+			if x := &g.exits[i]; x.packet == e.packet && x.way == e.way && x.with == e.with {
+				return i
+			}
 		}
+		return len(g.exits)
+	}
+	if g.places == nil {
+		g.places = new(numbering[exitKey])
+	}
+	for _, x := range g.exits[len(g.places.things):] {
+		key := exitKey{x.packet, x.way, x.with}
+		g.places.number(&key, key.hash())
+	}
+	key := exitKey{e.packet, e.way, e.with}
+	i, _ := g.places.number(&key, key.hash())
+	return int(i)
+}
+
+// appendTo appends the particles of the exits.
+func (g *gathered) appendTo(ps []particle) []particle {
+	for i := range g.exits {
+		ps = append(ps, g.exits[i].particle)
+	}
+	return ps
+}
+
+func (g *gathered) reset() {
+	g.exits = g.exits[:0]
+	if g.places != nil && len(g.places.things) > 0 {
+		g.places.reset()
 	}
 }
 
-// A frame is a visit that is being computed.
+// A frame is a visit that is being computed. It stops where it needs to know
+// another visit first, and goes on there.
 type frame struct {
-	visit visit
-	rule  int // the next to look at
-	live  []particle
-	out   gathered
+	visit
+	number int32 // of the visit
+	marker int32 // of the visit that stands for the chain
+	rule   int   // the one that is looked at
+	live   []particle
+	out    gathered
+	rules  candidates
+
+	// How far the rule is.
+	begun bool
+	turn  int        // which of the live particles
+	hits  []particle // the parts of it that the rule matches
+	hit   int        // which of them
+	on    gathered   // what goes on to the next rule
 }
 
 // run is what becomes of a packet in a chain: all its exits, the masses of
 // which sum to 1.
 func (w *walk) run(chain *netfilter.Chain, number int32) []exit {
-	first := visit{chain, number}
-	if done := w.known[first]; done != nil {
-		return done.exits
+	first := w.visit(visit{chain, number})
+	if w.fates[first].done {
+		return w.fates[first].exits
 	}
 	w.enter(first)
-	for len(w.frames) > 0 {
-		f := w.frames[len(w.frames)-1]
+	for w.depth > 0 {
+		f := &w.frames[w.depth-1]
 		if next, needed := w.advance(f); needed {
 			w.enter(next)
 			continue
 		}
-		w.frames = w.frames[:len(w.frames)-1]
-		delete(w.inFrames, f.visit.chain)
-		w.known[f.visit] = &f.out
+		w.depth--
+		w.fates[f.marker].walked = false
+		w.know(f.number, f.out.exits)
 	}
-	return w.known[first].exits
+	return w.fates[first].exits
+}
+
+// visit finds the number of a visit.
+func (w *walk) visit(v visit) int32 {
+	n, isNew := w.visits.number(&v, v.hash())
+	if isNew {
+		w.fates = append(w.fates, visited{})
+	}
+	return n
+}
+
+// know keeps what becomes of a packet in a chain.
+func (w *walk) know(number int32, exits []exit) {
+	kept := w.exits.take(len(exits))
+	copy(kept, exits)
+	w.fates[number].exits, w.fates[number].done = kept, true
 }
 
 // enter begins a visit. A chain that is entered while it is being walked is
 // part of a loop, which no kernel loads (ip_tables.c, mark_source_chains;
 // nf_tables_api.c, nf_tables_check_loops): what a packet does there is unknown.
-func (w *walk) enter(v visit) {
-	f := &frame{visit: v}
-	if w.inFrames[v.chain] {
+func (w *walk) enter(number int32) {
+	v := w.visits.things[number]
+	marker := w.visit(visit{v.chain, anyPacket})
+	if w.fates[marker].walked {
 		w.remark(source.Error, "loop", v.chain.Pos, "chain %s leads back to itself; no kernel loads such a table", v.chain.Name)
-		f.out.add(w.diagrams, exit{
+		w.know(number, []exit{{
 			particle: particle{packet: v.packet, mass: wholeMass, trail: w.note(nil, v.packet, "goes round in a loop through chain "+v.chain.Name)},
 			way:      lost,
-		})
-		w.known[v] = &f.out
+		}})
 		return
 	}
-	f.live = []particle{{packet: v.packet, mass: wholeMass}}
-	w.inFrames[v.chain] = true
-	w.frames = append(w.frames, f)
+	w.fates[marker].walked = true
+	if w.depth == len(w.frames) {
+		w.frames = append(w.frames, frame{})
+	}
+	f := &w.frames[w.depth]
+	w.depth++
+	f.visit, f.number, f.marker, f.rule, f.begun = v, number, marker, 0, false
+	f.rules = candidates{of: w.tracer.indexes.of(v.chain)}
+	f.live = append(f.live[:0], particle{packet: v.packet, mass: wholeMass})
+	f.out.reset()
 }
 
 // remark adds a diagnostic, once.
@@ -194,125 +262,116 @@ func (w *walk) remark(severity source.Severity, code string, pos source.Position
 }
 
 // advance takes a frame to its end, or to a visit that it needs to know first.
-func (w *walk) advance(f *frame) (next visit, needed bool) {
-	chain := f.visit.chain
-	for ; f.rule < chain.NumRules() && len(f.live) > 0; f.rule++ {
-		if w.spent = w.spent || w.effort > maxEffort || len(w.packets) > maxPackets || w.full(); w.spent {
-			f.live = nil
+func (w *walk) advance(f *frame) (next int32, needed bool) {
+	for ; f.rule < f.chain.NumRules() && len(f.live) > 0; f.rule++ {
+		if w.spent = w.spent || w.effort > maxEffort || len(w.packets.things) > maxPackets || w.full(); w.spent {
+			f.live = f.live[:0]
 			break
 		}
-		if len(f.live) == 1 && !w.all {
-			f.rule = w.nextCandidate(chain, f.rule, &w.packets[f.live[0].packet])
-			if f.rule == chain.NumRules() {
+		if !f.begun && len(f.live) == 1 && !w.all {
+			w.skip(f)
+			if f.rule == f.chain.NumRules() {
 				break
 			}
 		}
-		if next, needed := w.try(f, chain.Rule(f.rule)); needed {
+		if next, needed := w.try(f); needed {
 			return next, true
 		}
 	}
 	for _, p := range f.live {
-		f.out.add(w.diagrams, exit{particle: p, way: returns})
+		f.out.add(&w.masses, exit{particle: p, way: returns})
 	}
-	return visit{}, false
+	return 0, false
 }
 
-// nextCandidate is the first rule from the i-th on that the packet may match.
-func (w *walk) nextCandidate(chain *netfilter.Chain, i int, p *packet) int {
+// skip takes the frame to the next rule that its only particle may match.
+func (w *walk) skip(f *frame) {
+	p := w.packet(f.live[0].packet)
 	q := asking{walk: w, packet: p}
-	to := dial{address: p.dst, protocol: w.flow.Protocol, port: p.dstPort.number}
-	index := w.tracer.indexes.of(chain)
-	if !p.dst.IsValid() || !p.dstPort.known {
-		index = nil
-	}
-	for ; i < chain.NumRules(); i++ {
-		if index != nil {
-			if i = index.next(to, i, chain.NumRules()); i == chain.NumRules() {
-				break
-			}
-		}
+	f.rules.choose(p, w.flow.Protocol)
+	past := f.chain.NumRules()
+	for f.rule = f.rules.next(f.rule, past); f.rule < past; f.rule = f.rules.next(f.rule+1, past) {
 		w.effort++
-		if q.test(chain.Rule(i)) != no {
-			break
+		if q.test(f.chain.Rule(f.rule)) != no {
+			return
 		}
 	}
-	return i
 }
 
-// try takes the frame's particles past one rule. When it needs to know what
-// becomes of a packet in another chain, it says so and has changed nothing.
-func (w *walk) try(f *frame, rule *netfilter.Rule) (next visit, needed bool) {
-	var on gathered
-	var out []exit
-	for _, p := range f.live {
-		w.effort++
-		hits, misses := w.judge(rule, p)
-		for _, miss := range misses {
-			on.add(w.diagrams, exit{particle: miss})
-		}
-		for _, hit := range hits {
-			exits, next, needed := w.act(rule, hit)
+// try takes the frame's particles past its rule, as far as it can without
+// knowing what becomes of a packet in another chain.
+func (w *walk) try(f *frame) (next int32, needed bool) {
+	rule := f.chain.Rule(f.rule)
+	if !f.begun {
+		f.begun, f.turn, f.hit, f.hits = true, -1, 0, f.hits[:0]
+		f.on.reset()
+	}
+	for {
+		for ; f.hit < len(f.hits); f.hit++ {
+			w.acted, next, needed = w.act(rule, f.hits[f.hit], w.acted[:0])
 			if needed {
 				return next, true
 			}
-			for _, e := range exits {
+			for _, e := range w.acted {
 				if e.way == goesOn {
-					on.add(w.diagrams, e)
+					f.on.add(&w.masses, e)
 				} else {
-					out = append(out, e)
+					f.out.add(&w.masses, e)
 				}
 			}
 		}
+		if f.turn++; f.turn == len(f.live) {
+			break
+		}
+		w.effort++
+		f.hit = 0
+		f.hits, w.misses = w.judge(rule, f.live[f.turn], f.hits[:0], w.misses[:0])
+		for _, miss := range w.misses {
+			f.on.add(&w.masses, exit{particle: miss})
+		}
 	}
-	f.live = f.live[:0]
-	for _, e := range on.exits {
-		f.live = append(f.live, e.particle)
-	}
-	for _, e := range out {
-		f.out.add(w.diagrams, e)
-	}
-	return visit{}, false
+	f.live = f.on.appendTo(f.live[:0])
+	f.begun = false
+	return 0, false
 }
 
-// act has a rule's statements done to a packet that the rule matches.
-func (w *walk) act(rule *netfilter.Rule, p particle) (out []exit, next visit, needed bool) {
-	live := []exit{{particle: p}}
+// act has a rule's statements done to a packet that the rule matches, one
+// after the other. It appends the exits, those that go on among them.
+func (w *walk) act(rule *netfilter.Rule, p particle, out []exit) (_ []exit, next int32, needed bool) {
+	out = append(out, exit{particle: p})
 	for _, statement := range rule.Statements() {
-		var on []exit
-		for _, e := range live {
-			var results []exit
-			if jump, ok := statement.(*netfilter.Jump); ok {
-				results, next, needed = w.jump(rule, jump, e.particle)
-				if needed {
-					return nil, next, true
-				}
-			} else {
-				results = w.apply(rule, statement, e.particle)
-			}
-			for _, r := range results {
-				if r.way == goesOn {
-					on = append(on, r)
-				} else {
-					out = append(out, r)
-				}
+		before := len(out)
+		for i := range before {
+			if out[i].way != goesOn {
+				out = append(out, out[i])
 			}
 		}
-		live = on
+		for i := range before {
+			if out[i].way != goesOn {
+				continue
+			}
+			p := out[i].particle
+			if jump, ok := statement.(*netfilter.Jump); !ok {
+				out = w.apply(rule, statement, p, out)
+			} else if out, next, needed = w.jump(rule, jump, p, out); needed {
+				return out, next, true
+			}
+		}
+		out = append(out[:0], out[before:]...)
 	}
-	return append(out, live...), visit{}, false
+	return out, 0, false
 }
 
 // jump sends a packet to another chain.
-func (w *walk) jump(rule *netfilter.Rule, jump *netfilter.Jump, p particle) (out []exit, next visit, needed bool) {
+func (w *walk) jump(rule *netfilter.Rule, jump *netfilter.Jump, p particle, out []exit) (_ []exit, next int32, needed bool) {
 	if jump.Chain == nil {
-		return w.undeclared(rule, jump, p), visit{}, false
+		return w.undeclared(rule, jump, p, out), 0, false
 	}
-	to := visit{jump.Chain, p.packet}
-	done := w.known[to]
-	if done == nil {
-		return nil, to, true
+	to := w.visit(visit{jump.Chain, p.packet})
+	if !w.fates[to].done {
+		return out, to, true
 	}
-	for _, e := range done.exits {
+	for _, e := range w.fates[to].exits {
 		trail := p.trail
 		if e.trail != nil || e.way != returns || w.all {
 			trail = w.step(p.trail, rule, p.packet, jumped)
@@ -330,26 +389,24 @@ func (w *walk) jump(rule *netfilter.Rule, jump *netfilter.Jump, p particle) (out
 			out = append(out, e)
 		}
 	}
-	return out, visit{}, false
+	return out, 0, false
 }
 
 // number finds the number of a packet.
-func (w *walk) number(p packet) int32 {
-	n, ok := w.numbers[p]
-	if !ok {
-		n = int32(len(w.packets))
-		w.packets = append(w.packets, p)
-		w.numbers[p] = n
-	}
+func (w *walk) number(p *packet) int32 {
+	n, _ := w.packets.number(p, p.hash())
 	return n
 }
 
+// packet is the packet with the number. It does not change.
+func (w *walk) packet(number int32) *packet { return &w.packets.things[number] }
+
 // changed is the packet with a change made to it.
 func (w *walk) changed(number int32, change func(*packet)) int32 {
-	p := w.packets[number]
-	change(&p)
-	if p == w.packets[number] {
+	w.draft = *w.packet(number)
+	change(&w.draft)
+	if w.draft == *w.packet(number) {
 		return number
 	}
-	return w.number(p)
+	return w.number(&w.draft)
 }

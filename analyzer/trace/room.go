@@ -1,0 +1,58 @@
+package trace
+
+// room is memory of a walk that its steps use again and again, and the next
+// walk after it.
+type room struct {
+	exits  slab[exit]
+	trails slab[trail]
+
+	// Of try: particles that a rule matches, those that it does not, and the
+	// exits that they come to.
+	hits, left, misses []particle
+	acted, off         []exit
+	on                 gathered
+	// Of merged and base.
+	merging gathered
+	// Of nat.
+	undecided, decided []particle
+	chosen             []choiceOfAddress
+	ports              []shareOfPort
+
+	// Of outcomes.
+	byFate map[fate]int
+	ended  []endings
+	found  []found
+	steps  []Step
+	todo   []tail
+	paths  []Step // of the trace that is being written; its rest is free
+	words  words
+}
+
+// maxKeptEffort is the effort of a walk up to which its room is kept.
+const maxKeptEffort = 1 << 16
+
+// over gives a walk's room to the next one.
+func (w *walk) over() {
+	if w.effort > maxKeptEffort || w.spent || len(w.nodes) > maxKeptEffort {
+		return
+	}
+	w.diagrams.reset()
+	w.terms.reset()
+	w.packets.reset()
+	w.facts = w.facts[:0]
+	clear(w.places)
+	w.questions = w.questions[:0]
+	clear(w.asked)
+	w.visits.reset()
+	w.fates = w.fates[:0]
+	w.depth = 0
+	w.effort = 0
+	w.endings = w.endings[:0]
+	clear(w.found)
+	w.found = w.found[:0]
+	w.paths = nil
+	w.remarks = nil
+	w.exits.reset()
+	w.trails.reset()
+	w.tracer.walks.Put(w)
+}

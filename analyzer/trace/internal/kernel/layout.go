@@ -1,0 +1,135 @@
+//go:build linux
+
+package kernel
+
+import (
+	"fmt"
+	"net/netip"
+	"os"
+	"strings"
+)
+
+// A Layout is how a node lies in its networks.
+type Layout struct {
+	Interfaces []Interface
+	Routes     []Route
+}
+
+// An Interface is one of the node's, with its addresses. Loopback is there
+// without being named.
+type Interface struct {
+	Name      string // at most 15 bytes
+	Addresses []netip.Prefix
+}
+
+// A Route sends destinations out by an interface.
+type Route struct {
+	Dst netip.Prefix
+	Dev string
+}
+
+// Marker addresses are those that MASQUERADE takes: each interface has one of
+// each family, out of the networks for benchmarks (RFC 2544, RFC 5180), which
+// no dump uses. So masquerading shows even where the node would have given the
+// packet the address that it has already.
+var (
+	markers4 = netip.MustParsePrefix("198.18.0.0/15")
+	markers6 = netip.MustParsePrefix("2001:2::/48")
+)
+
+func isMarker(a netip.Addr) bool { return markers4.Contains(a) || markers6.Contains(a) }
+
+// script is what "ip -batch" makes the namespace of, once its devices exist.
+//
+// An interface's marker comes before its own addresses, and those are without
+// their networks (IPv4) and deprecated (IPv6), so that the kernel prefers the
+// marker for MASQUERADE (net/ipv4/devinet.c, inet_select_addr;
+// net/ipv6/addrconf.c, ipv6_get_saddr_eval). The networks come as routes.
+func (l Layout) script() string {
+	var b strings.Builder
+	b.WriteString("link set lo up\n")
+	for i, dev := range l.Interfaces {
+		fmt.Fprintf(&b, "link set %s txqueuelen %d addrgenmode none up\n", dev.Name, tunQueue)
+		fmt.Fprintf(&b, "addr add 198.18.%d.%d/32 dev %s\n", i>>8, i&255, dev.Name)
+		fmt.Fprintf(&b, "addr add 2001:2::%x/128 dev %s nodad\n", i+1, dev.Name)
+	}
+	for _, dev := range l.Interfaces {
+		for _, p := range dev.Addresses {
+			a := p.Addr()
+			if a.IsLinkLocalUnicast() {
+				continue
+			}
+			if a.Is4() {
+				fmt.Fprintf(&b, "addr add %v/32 dev %s\n", a, dev.Name)
+			} else {
+				fmt.Fprintf(&b, "addr add %v/128 dev %s nodad preferred_lft 0\n", a, dev.Name)
+			}
+			if !p.IsSingleIP() {
+				fmt.Fprintf(&b, "route replace %v dev %s\n", p.Masked(), dev.Name)
+			}
+			if broadcast, ok := broadcastOf(p); ok {
+				fmt.Fprintf(&b, "route replace broadcast %v dev %s table local\n", broadcast, dev.Name)
+			}
+		}
+	}
+	for _, r := range l.Routes {
+		fmt.Fprintf(&b, "route replace %v dev %s\n", r.Dst, r.Dev)
+	}
+	return b.String()
+}
+
+// broadcastOf is the network's broadcast address (net/ipv4/fib_frontend.c,
+// fib_add_ifaddr: none for networks of two addresses or one).
+func broadcastOf(p netip.Prefix) (netip.Addr, bool) {
+	if !p.Addr().Is4() || p.Bits() >= 31 {
+		return netip.Addr{}, false
+	}
+	a := p.Addr().As4()
+	for i := p.Bits(); i < 32; i++ {
+		a[i/8] |= 0x80 >> (i % 8)
+	}
+	return netip.AddrFrom4(a), true
+}
+
+// sysctls are what the namespace needs so that nothing but the rules and the
+// routes decides on a packet. Those that a kernel does not have, or has for
+// all namespaces at once, are left as they are.
+var sysctls = []struct{ path, value string }{
+	{"ipv4/ip_forward", "1"},
+	{"ipv6/conf/all/disable_ipv6", "0"},
+	{"ipv6/conf/default/disable_ipv6", "0"},
+	{"ipv6/conf/lo/disable_ipv6", "0"},
+	{"ipv6/conf/all/forwarding", "1"},
+	{"ipv6/conf/default/forwarding", "1"},
+	{"ipv6/conf/default/accept_dad", "0"},
+	{"ipv6/conf/default/accept_ra", "0"},
+	{"ipv6/conf/default/router_solicitations", "0"},
+	// Answers of the routing code to spoofed or looping packets.
+	{"ipv4/conf/all/rp_filter", "0"},
+	{"ipv4/conf/default/rp_filter", "0"},
+	{"ipv4/conf/lo/rp_filter", "0"},
+	{"ipv4/conf/all/send_redirects", "0"},
+	{"ipv4/conf/default/send_redirects", "0"},
+	{"ipv4/conf/all/accept_local", "1"},
+	{"ipv4/conf/all/route_localnet", "1"},
+	// Else REJECT falls silent after a few packets. A mask of no types takes
+	// ICMP errors out of both limits (net/ipv4/icmp.c, icmpv4_mask_allow).
+	{"ipv4/icmp_ratelimit", "0"},
+	{"ipv4/icmp_ratemask", "0"},
+	{"ipv4/icmp_msgs_per_sec", "1000000000"},
+	{"ipv4/icmp_msgs_burst", "1000000000"},
+	{"ipv6/icmp/ratelimit", "0"},
+	{"ipv6/icmp/ratemask", "\n"},
+}
+
+// setSysctls must run in the namespace: /proc/sys/net shows that of the
+// calling thread.
+func setSysctls() error {
+	for _, s := range sysctls {
+		err := os.WriteFile("/proc/sys/net/"+s.path, []byte(s.value), 0)
+		if err != nil && !os.IsNotExist(err) && !os.IsPermission(err) {
+			return fmt.Errorf("setting net/%s to %q: %w", s.path, s.value, err)
+		}
+	}
+	return nil
+}

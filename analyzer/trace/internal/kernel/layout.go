@@ -3,10 +3,16 @@
 package kernel
 
 import (
+	"encoding/hex"
 	"fmt"
 	"net/netip"
 	"os"
+	"slices"
+	"strconv"
 	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // A Layout is how a node lies in its networks.
@@ -32,12 +38,13 @@ type Route struct {
 // each family, out of the networks for benchmarks (RFC 2544, RFC 5180), which
 // no dump uses. So masquerading shows even where the node would have given the
 // packet the address that it has already.
-var (
-	markers4 = netip.MustParsePrefix("198.18.0.0/15")
-	markers6 = netip.MustParsePrefix("2001:2::/48")
-)
+func marker4(i int) netip.Addr {
+	return netip.AddrFrom4([4]byte{198, 18, byte((i + 1) >> 8), byte(i + 1)})
+}
 
-func isMarker(a netip.Addr) bool { return markers4.Contains(a) || markers6.Contains(a) }
+func marker6(i int) netip.Addr {
+	return netip.AddrFrom16([16]byte{0: 0x20, 1: 0x01, 3: 0x02, 14: byte((i + 1) >> 8), 15: byte(i + 1)})
+}
 
 // script is what "ip -batch" makes the namespace of, once its devices exist.
 //
@@ -49,9 +56,10 @@ func (l Layout) script() string {
 	var b strings.Builder
 	b.WriteString("link set lo up\n")
 	for i, dev := range l.Interfaces {
-		fmt.Fprintf(&b, "link set %s txqueuelen %d addrgenmode none up\n", dev.Name, tunQueue)
-		fmt.Fprintf(&b, "addr add 198.18.%d.%d/32 dev %s\n", i>>8, i&255, dev.Name)
-		fmt.Fprintf(&b, "addr add 2001:2::%x/128 dev %s nodad\n", i+1, dev.Name)
+		fmt.Fprintf(&b, "link set %s txqueuelen %d addrgenmode none\n", dev.Name, tunQueue)
+		fmt.Fprintf(&b, "link set %s up\n", dev.Name)
+		fmt.Fprintf(&b, "addr add %v/32 dev %s\n", marker4(i), dev.Name)
+		fmt.Fprintf(&b, "addr add %v/128 dev %s nodad\n", marker6(i), dev.Name)
 	}
 	for _, dev := range l.Interfaces {
 		for _, p := range dev.Addresses {
@@ -76,6 +84,46 @@ func (l Layout) script() string {
 		fmt.Fprintf(&b, "route replace %v dev %s\n", r.Dst, r.Dev)
 	}
 	return b.String()
+}
+
+// awaitAddresses waits until the kernel knows its IPv6 addresses for local: it
+// makes their routes a little after it has acknowledged them
+// (net/ipv6/addrconf.c, addrconf_dad_work).
+func (l Layout) awaitAddresses() error {
+	var own []netip.Addr
+	for i, dev := range l.Interfaces {
+		own = append(own, marker6(i))
+		for _, p := range dev.Addresses {
+			if p.Addr().Is6() && !p.Addr().IsLinkLocalUnicast() {
+				own = append(own, p.Addr())
+			}
+		}
+	}
+	for end := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+		routes, err := os.ReadFile("/proc/thread-self/net/ipv6_route")
+		if err != nil {
+			return fmt.Errorf("reading the IPv6 routes: %w", err)
+		}
+		local := map[string]bool{}
+		for line := range strings.Lines(string(routes)) {
+			// Destination, its length, source, its length, next hop, metric,
+			// two counters, flags, device; all numbers in hexadecimal.
+			f := strings.Fields(line)
+			if len(f) != 10 {
+				continue
+			}
+			if flags, err := strconv.ParseUint(f[8], 16, 32); err == nil && flags&unix.RTF_LOCAL != 0 {
+				local[f[0]] = true
+			}
+		}
+		missing := slices.IndexFunc(own, func(a netip.Addr) bool { return !local[hex.EncodeToString(a.AsSlice())] })
+		if missing < 0 {
+			return nil
+		}
+		if time.Now().After(end) {
+			return fmt.Errorf("the kernel does not take %v for local", own[missing])
+		}
+	}
 }
 
 // broadcastOf is the network's broadcast address (net/ipv4/fib_frontend.c,

@@ -99,6 +99,9 @@ func (n *Node) build(layout Layout) error {
 	if err := n.run(layout.script(), "ip", "-batch", "-"); err != nil {
 		return err
 	}
+	if err := layout.awaitAddresses(); err != nil {
+		return err
+	}
 	return n.sockets.open()
 }
 

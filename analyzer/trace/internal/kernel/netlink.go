@@ -13,7 +13,7 @@ import (
 // cntl_msg_types) and nfnetlink_acct.h (enum nfnl_acct_msg_types).
 const (
 	conntrackDelete = unix.NFNL_SUBSYS_CTNETLINK<<8 | 2
-	acctNew         = unix.NFNL_SUBSYS_ACCT<<8 | 0
+	acctNew         = unix.NFNL_SUBSYS_ACCT << 8
 )
 
 // acctName is the attribute NFACCT_NAME.

@@ -179,11 +179,15 @@ func (g *Graph) Callers(c *netfilter.Chain) iter.Seq[*netfilter.Rule] {
 	}
 }
 
+// IsOrphan reports whether the chain is a regular one that no rule jumps to.
+func (g *Graph) IsOrphan(c *netfilter.Chain) bool {
+	i, ok := g.index(c)
+	return ok && c.Base == nil && len(g.in(i)) == 0
+}
+
 // Orphans are the regular chains that no rule jumps to.
 func (g *Graph) Orphans() iter.Seq[*netfilter.Chain] {
-	return g.chainsThat(func(i int32, c *netfilter.Chain) bool {
-		return c.Base == nil && len(g.in(i)) == 0
-	})
+	return g.chainsThat(func(_ int32, c *netfilter.Chain) bool { return g.IsOrphan(c) })
 }
 
 // chainsThat are the chains that the test holds for, in the dump's order.

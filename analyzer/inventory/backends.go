@@ -93,16 +93,18 @@ func (b *builder) backendsOf(c *netfilter.Chain) *backends {
 
 func (b *builder) readBackends(c *netfilter.Chain) *backends {
 	result := &backends{hairpin: true}
+	var sticky *netfilter.Rule
 	var chances []uint32
 	for r := range c.Rules() {
 		if !b.isEndpointJump(r) {
 			continue
 		}
 		jump, _ := r.Jump()
-		chance, seconds, sticky := dealing(r)
-		if sticky {
+		chance, seconds, seenBefore := dealing(r)
+		if seenBefore {
 			// What clients that were here before get; the share of new
 			// connections is told by the rules that follow.
+			sticky = r
 			result.affinity = &Affinity{TimeoutSeconds: seconds}
 			continue
 		}
@@ -121,13 +123,16 @@ func (b *builder) readBackends(c *netfilter.Chain) *backends {
 		result.endpoints = append(result.endpoints, e)
 	}
 	if len(result.endpoints) == 0 {
-		return nil
+		if sticky == nil {
+			return nil
+		}
+		result.dead = sticky // nobody comes to an endpoint for the first time
 	}
-	each, left := b.shares.of(chances)
+	each, left := b.dealer.deal(chances)
 	for i := range result.endpoints {
 		result.endpoints[i].Probability = each[i]
 	}
-	result.whole = left.Sign() == 0
+	result.whole = left.IsZero()
 	result.endpoints = mergeEndpoints(result.endpoints)
 	return result
 }
@@ -139,12 +144,7 @@ func dealing(r *netfilter.Rule) (chance uint32, seconds uint32, sticky bool) {
 	for _, m := range r.Matches() {
 		switch m := m.(type) {
 		case *netfilter.Statistic:
-			if !m.Nth {
-				chance = min(m.Probability, netfilter.ProbabilityOne)
-				if m.Not {
-					chance = netfilter.ProbabilityOne - chance
-				}
-			}
+			chance = chanceOf(m)
 		case *netfilter.Recent:
 			if m.Action == netfilter.RecentCheck || m.Action == netfilter.RecentUpdate {
 				seconds, sticky = m.Seconds, true
@@ -152,6 +152,19 @@ func dealing(r *netfilter.Rule) (chance uint32, seconds uint32, sticky bool) {
 		}
 	}
 	return chance, seconds, sticky
+}
+
+// chanceOf is the chance of a statistic match in units of 2⁻³¹; in nth mode that of
+// a packet picked at random.
+func chanceOf(m *netfilter.Statistic) uint32 {
+	chance := uint32(min(m.Probability, netfilter.ProbabilityOne))
+	if m.Nth {
+		chance = netfilter.ProbabilityOne / max(m.Every, 1)
+	}
+	if m.Not {
+		chance = netfilter.ProbabilityOne - chance
+	}
+	return chance
 }
 
 // mergeEndpoints drops endpoints that could not be read, adds up the shares of
@@ -162,7 +175,7 @@ func mergeEndpoints(list []Endpoint) []Endpoint {
 	merged := list[:0]
 	for _, e := range list {
 		if n := len(merged); n > 0 && merged[n-1].Addr == e.Addr {
-			merged[n-1].Probability = sum(merged[n-1].Probability, e.Probability)
+			merged[n-1].Probability = merged[n-1].Probability.plus(e.Probability)
 			continue
 		}
 		merged = append(merged, e)

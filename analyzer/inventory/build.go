@@ -15,7 +15,15 @@ import (
 // inventory without services.
 func Build(s *snapshot.Snapshot, graphs []*chaingraph.Graph) *Inventory {
 	inv := &Inventory{}
-	inv.Mode, _ = kubeproxy.Detect(s)
+	graphOf := func(t *netfilter.Table) *chaingraph.Graph {
+		for _, g := range graphs {
+			if g.Table == t {
+				return g
+			}
+		}
+		return nil
+	}
+	inv.Mode, inv.Diagnostics = modeRemarks(s)
 	for _, family := range []netfilter.Family{netfilter.IPv4, netfilter.IPv6} {
 		nat, others := natOf(s, family)
 		filter := filterOf(s, family, nat)
@@ -32,7 +40,7 @@ func Build(s *snapshot.Snapshot, graphs []*chaingraph.Graph) *Inventory {
 		if nat == nil {
 			nat = netfilter.NewTable(family, "nat")
 		}
-		services, diagnostics := readIPTables(s, nat, filter, graphOf(graphs, nat))
+		services, diagnostics := readIPTables(s, nat, filter, graphOf)
 		inv.Services = append(inv.Services, services...)
 		inv.Diagnostics = append(inv.Diagnostics, diagnostics...)
 	}
@@ -84,13 +92,4 @@ func filterOf(s *snapshot.Snapshot, family netfilter.Family, nat *netfilter.Tabl
 		}
 	}
 	return best
-}
-
-func graphOf(graphs []*chaingraph.Graph, t *netfilter.Table) *chaingraph.Graph {
-	for _, g := range graphs {
-		if g.Table == t {
-			return g
-		}
-	}
-	return nil
 }

@@ -19,13 +19,16 @@ type builder struct {
 	family   netfilter.Family
 	nat      *netfilter.Table
 	filter   *netfilter.Table // nil when it was not captured
+	// natGraph and filterGraph are the tables' graphs; nil when not captured.
+	natGraph, filterGraph *chaingraph.Graph
 
 	masqueradeBits, dropBits uint32 // of the mark; 0 when not known
-	// masquerading tells whether POSTROUTING acts on the mark; maybe when the
-	// table was not captured whole.
-	masquerading ternary
+	// masquerading tells what POSTROUTING does: nothing (never), to act on the
+	// mark (""), or to masquerade whatever the mark (always).
+	masquerading Masquerading
+	large        bool // kube-proxy's way to write for more than 1,000 endpoints
 
-	shares  shares
+	dealer  dealer
 	targets map[*netfilter.Chain]target
 	known   map[*netfilter.Chain]*backends
 
@@ -79,11 +82,11 @@ type serviceKey struct {
 	hash     string
 }
 
-// readIPTables reads one family's services. graph is nat's; nil when nat was
-// not captured.
-func readIPTables(s *snapshot.Snapshot, nat, filter *netfilter.Table, graph *chaingraph.Graph) ([]*Service, []source.Diagnostic) {
+// readIPTables reads one family's services. graphOf gives a table's graph.
+func readIPTables(s *snapshot.Snapshot, nat, filter *netfilter.Table, graphOf func(*netfilter.Table) *chaingraph.Graph) ([]*Service, []source.Diagnostic) {
 	b := &builder{
 		snapshot: s, family: nat.Family, nat: nat, filter: filter,
+		natGraph: graphOf(nat), filterGraph: graphOf(filter),
 		targets:  map[*netfilter.Chain]target{},
 		known:    map[*netfilter.Chain]*backends{},
 		byDial:   map[dial]*draft{},
@@ -93,6 +96,7 @@ func readIPTables(s *snapshot.Snapshot, nat, filter *netfilter.Table, graph *cha
 		health:   map[[2]string]uint16{},
 		budget:   maxAheadTests,
 	}
+	b.large = b.largeCluster()
 	b.readMarks()
 	b.readEntrance()
 	b.gatherNAT()
@@ -106,9 +110,7 @@ func readIPTables(s *snapshot.Snapshot, nat, filter *netfilter.Table, graph *cha
 		slices.SortStableFunc(svc.Entries, compareEntries)
 	}
 	b.checkEndpointNames()
-	if graph != nil {
-		b.orphans(graph)
-	}
+	b.orphans()
 	return b.order, b.diagnostics
 }
 
@@ -129,12 +131,15 @@ func (b *builder) readMarks() {
 	if c := b.nat.Chain(kubeproxy.MarkDropChain); c != nil {
 		b.dropBits, _ = kubeproxy.SetsMark(c)
 	}
-	b.masquerading = maybe
 	post := b.nat.Chain("POSTROUTING")
 	if post == nil || !b.nat.Complete {
 		return
 	}
-	b.masquerading = ternaryOf(translatesSource(post, 0))
+	if !translatesSource(post, 0) {
+		b.masquerading = MasqueradeNever
+	} else if c := b.nat.Chain(kubeproxy.PostroutingChain); c != nil && b.reachable(c) && masqueradesUnmarked(c) {
+		b.masquerading = MasqueradeAlways
+	}
 }
 
 // translatesSource reports whether a chain, or one it leads to, has a rule
@@ -154,4 +159,44 @@ func translatesSource(c *netfilter.Chain, depth int) bool {
 		}
 	}
 	return false
+}
+
+// masqueradesUnmarked reports whether KUBE-POSTROUTING masquerades packets
+// without the mark too: kube-proxy sends those back first, or has the mark
+// tested by the masquerading rule itself.
+func masqueradesUnmarked(c *netfilter.Chain) bool {
+	for r := range c.Rules() {
+		var mark *netfilter.Mark
+		bare := true
+		for _, m := range r.Matches() {
+			switch m := m.(type) {
+			case *netfilter.Mark:
+				mark = m
+			case *netfilter.Comment:
+			default:
+				bare = false
+			}
+		}
+		switch r.Target().(type) {
+		case netfilter.Verdict:
+			if r.Target() == netfilter.Return && bare && (mark == nil || mark.Not) {
+				return false
+			}
+		case *netfilter.Masquerade:
+			if bare && mark == nil {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// reachable reports whether some base chain leads to a chain of nat. In a
+// table that is not whole nothing speaks against it.
+func (b *builder) reachable(c *netfilter.Chain) bool {
+	if b.natGraph == nil || !b.nat.Complete {
+		return true
+	}
+	_, ok := b.natGraph.Distance(c)
+	return ok
 }

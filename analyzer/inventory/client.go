@@ -49,31 +49,20 @@ func ternaryOf(b bool) ternary {
 // A condition is what a rule's matches come to for a client.
 type condition struct {
 	holds ternary
-	// chance is the probability with which the rule is taken when it holds,
-	// in 2⁻³¹.
-	chance uint32
-	// affinity says that the rule holds for clients seen before only.
-	affinity bool
 	// sources are the networks that the rule is limited to ("-s").
 	sources []netip.Prefix
 	// detector says that the rule separates pods from the rest: by a negated
 	// source network, or by the interface the packet came in by.
 	detector bool
-	// open is the match that could not be told, nil if all could.
-	open netfilter.Match
 }
 
 // test evaluates a rule's matches. Whoever uses the answer decides what a
 // limit to some sources means there.
 func (c *client) test(r *netfilter.Rule) condition {
-	cond := condition{holds: yes, chance: netfilter.ProbabilityOne}
+	cond := condition{holds: yes}
 	for _, m := range r.Matches() {
-		holds := c.match(m, &cond)
-		if holds == maybe && cond.open == nil {
-			cond.open = m
-		}
-		if cond.holds = min(cond.holds, holds); holds == no {
-			return cond
+		if cond.holds = min(cond.holds, c.match(m, &cond)); cond.holds == no {
+			break
 		}
 	}
 	return cond
@@ -119,20 +108,17 @@ func (c *client) match(m netfilter.Match, cond *condition) ternary {
 	case *netfilter.Conntrack:
 		return connState(m)
 	case *netfilter.Statistic:
-		if m.Nth {
-			return maybe
+		switch chanceOf(m) {
+		case 0:
+			return no
+		case netfilter.ProbabilityOne:
+			return yes
 		}
-		p := min(m.Probability, netfilter.ProbabilityOne)
-		if m.Not {
-			p = netfilter.ProbabilityOne - p
-		}
-		cond.chance = uint32(uint64(cond.chance) * uint64(p) >> 31)
-		return ternaryOf(p > 0)
+		return maybe
 	case *netfilter.Recent:
 		if m.Action == netfilter.RecentSet {
 			return ternaryOf(!m.Not)
 		}
-		cond.affinity = true
 		return maybe
 	case *netfilter.Physdev:
 		// No outside client's packet crosses a bridge of the node's.

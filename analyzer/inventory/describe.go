@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"net/netip"
 	"slices"
 
 	"github.com/svcpath/svcpath/analyzer/kubeproxy"
@@ -17,7 +18,7 @@ func (b *builder) describe(svc *Service) {
 		case NodePort:
 			svc.Types.NodePort = true
 		case LoadBalancerIP:
-			svc.Types.LoadBalancer = true
+			svc.Types.LoadBalancer = svc.Types.LoadBalancer || !d.kindAssumed
 			fallthrough
 		case ExternalIP:
 			if svc.Port == 0 {
@@ -32,6 +33,7 @@ func (b *builder) describe(svc *Service) {
 	b.findChains(svc)
 	b.findEndpoints(svc)
 	b.findPolicies(svc)
+	b.findSourceRanges(svc)
 }
 
 // findChains finds the service port's own chains by the hash in their names.
@@ -58,7 +60,11 @@ func (b *builder) findChains(svc *Service) {
 	// are as kube-proxy wrote them.
 	for _, hash := range hashes {
 		chain := func(kind kubeproxy.ChainKind) *netfilter.Chain {
-			return b.nat.Chain(kubeproxy.ChainName(kind, hash))
+			c := b.nat.Chain(kubeproxy.ChainName(kind, hash))
+			if c != nil && b.large && !b.reachable(c) {
+				return nil // left from before; see largeCluster
+			}
+			return c
 		}
 		svc.Chains = Chains{
 			Service:  chain(kubeproxy.ServiceChain),
@@ -238,4 +244,36 @@ chains:
 	}
 	b.since124 = &found
 	return found
+}
+
+// findSourceRanges reads a load balancer's source ranges: the networks from
+// which the firewall chain lets packets go on. kube-proxy also lets the load
+// balancer's own address pass, for packets that a node of the ranges sends to
+// it; that is no range.
+func (b *builder) findSourceRanges(svc *Service) {
+	if svc.Chains.Firewall == nil {
+		return
+	}
+	for r := range svc.Chains.Firewall.Rules() {
+		j, ok := r.Jump()
+		if !ok || b.isMasquerade(j) || b.isDropMark(j) {
+			continue
+		}
+		for _, m := range r.Matches() {
+			a, ok := m.(*netfilter.Addr)
+			if !ok || a.Side != netfilter.Source || a.Not || a.Net.Mask.IsValid() {
+				continue
+			}
+			if p := a.Net.Prefix.Masked(); !b.isEntryAddress(svc, p) && !slices.Contains(svc.SourceRanges, p) {
+				svc.SourceRanges = append(svc.SourceRanges, p)
+			}
+		}
+	}
+	slices.SortFunc(svc.SourceRanges, comparePrefixes)
+}
+
+// isEntryAddress reports whether a network is the address of one of the
+// service's entries.
+func (b *builder) isEntryAddress(svc *Service, p netip.Prefix) bool {
+	return p.IsSingleIP() && slices.ContainsFunc(b.members[svc], func(d *draft) bool { return d.address == p.Addr() })
 }

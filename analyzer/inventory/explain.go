@@ -12,30 +12,31 @@ import (
 // explain puts a verdict into one or two plain sentences.
 func (b *builder) explain(e *Entry, d *draft, j *journey, own *journey) {
 	dialled := nameOfEntry(e, d)
+	start := strings.ToUpper(dialled[:1]) + dialled[1:] // of a sentence
 	switch e.Verdict {
 	case IsClusterIP:
 		e.Explanation = fmt.Sprintf("%s jumps into %s, which translates to %s. %s",
-			dialled, j.decided.Name, endpoints(e.Endpoints), sourceKept(e))
+			start, j.decided.Name, endpoints(e.Endpoints), sourceKept(e))
 	case JoinsClusterIP:
 		e.Explanation = fmt.Sprintf("%s jumps into %s, the chain that %s jumps into%s. %s",
-			dialled, j.decided.Name, clusterIPOf(e.Service, own), neverClusterIP(own), sourceKept(e))
+			start, j.decided.Name, clusterIPOf(e.Service), neverClusterIP(e.Service), sourceKept(e))
 	case Filtered:
 		e.Explanation = fmt.Sprintf("%s jumps into %s, the chain that %s jumps into, but only for clients from %s; %s. %s",
-			dialled, j.decided.Name, clusterIPOf(e.Service, own), prefixes(j.sources), b.fateOfOthers(d), sourceKept(e))
+			start, j.decided.Name, clusterIPOf(e.Service), prefixes(j.sources), b.fateOfOthers(d), sourceKept(e))
 	case LocalEndpoints:
 		e.Explanation = fmt.Sprintf("Under externalTrafficPolicy: Local, %s goes to %s only: %s on this node%s. %s",
 			dialled, j.decided.Name, endpoints(e.Endpoints), b.onlyFrom(d, j), sourceKept(e))
 	case SameBackends:
 		e.Explanation = fmt.Sprintf("%s jumps into %s, not into the chain of %s, but both translate to the same endpoints. %s",
-			dialled, j.decided.Name, clusterIPOf(e.Service, own), sourceKept(e))
+			start, j.decided.Name, clusterIPOf(e.Service), sourceKept(e))
 	case DifferentBackends:
-		e.Explanation = b.explainDifference(e, dialled, j, own)
+		e.Explanation = b.explainDifference(e, dialled, start, j, own)
 	case NoEndpoints:
 		e.Explanation = b.explainRefusal(e, dialled, d, j)
 	case Broken:
-		e.Explanation = b.explainBreak(e, dialled, d, j)
+		e.Explanation = b.explainBreak(e, dialled, start, d, j)
 	case Unknown:
-		e.Explanation = b.explainUnknown(dialled, d, j)
+		e.Explanation = b.explainUnknown(dialled, start, d, j)
 	}
 	e.InCluster = b.explainInCluster(e, d)
 }
@@ -53,9 +54,10 @@ func nameOfEntry(e *Entry, d *draft) string {
 	return "cluster IP " + netip.AddrPortFrom(d.address, d.port).String()
 }
 
-func clusterIPOf(svc *Service, own *journey) string {
+// clusterIPOf names the service's cluster IP, which is judged first.
+func clusterIPOf(svc *Service) string {
 	for _, e := range svc.Entries {
-		if own != nil && e.Kind == ClusterIP {
+		if e.Kind == ClusterIP {
 			return "cluster IP " + netip.AddrPortFrom(e.Addresses[0].Addr(), e.Port).String()
 		}
 	}
@@ -64,11 +66,13 @@ func clusterIPOf(svc *Service, own *journey) string {
 
 // neverClusterIP is the half sentence that keeps a proof about chains from
 // being read as one about addresses.
-func neverClusterIP(own *journey) string {
-	if own == nil {
-		return ""
+func neverClusterIP(svc *Service) string {
+	for _, e := range svc.Entries {
+		if e.Kind == ClusterIP {
+			return fmt.Sprintf("; the packet's destination never is %s: it is translated straight to an endpoint", e.Addresses[0].Addr())
+		}
 	}
-	return "; the packet's destination never is the cluster IP: it is translated straight to an endpoint"
+	return ""
 }
 
 func nameOf(svc *Service) string {
@@ -157,14 +161,14 @@ func (b *builder) onlyFrom(d *draft, j *journey) string {
 	return ", and only for clients from " + prefixes(j.sources) + "; " + b.fateOfOthers(d)
 }
 
-func (b *builder) explainDifference(e *Entry, dialled string, j, own *journey) string {
+func (b *builder) explainDifference(e *Entry, dialled, start string, j, own *journey) string {
 	taker := j.path[len(j.path)-1]
 	switch {
 	case j.ahead:
 		return fmt.Sprintf("A rule before kube-proxy's takes packets from outside to %s: %s (rule %d of %s) sends them to %s; the service's own chains are not reached.",
 			dialled, taker.Chain().Name, taker.Number(), taker.Chain().Name, endpoints(e.Endpoints))
 	case j.end == translated:
-		return fmt.Sprintf("%s is translated to %s by rule %d of %s, not through the service's chain.", dialled, j.to, taker.Number(), taker.Chain().Name)
+		return fmt.Sprintf("%s is translated to %s by rule %d of %s, not through the service's chain.", start, j.to, taker.Number(), taker.Chain().Name)
 	}
 	whose := ""
 	if _, hash := kubeproxy.ParseChainName(j.decided.Name); hash != "" && !b.isOwn(e.Service, j.decided) {
@@ -175,7 +179,7 @@ func (b *builder) explainDifference(e *Entry, dialled string, j, own *journey) s
 		}
 	}
 	if e.Kind == ClusterIP {
-		return fmt.Sprintf("%s jumps into %s%s, and ends at %s. %s", dialled, j.decided.Name, whose, endpoints(e.Endpoints), sourceKept(e))
+		return fmt.Sprintf("%s jumps into %s%s, and ends at %s. %s", start, j.decided.Name, whose, endpoints(e.Endpoints), sourceKept(e))
 	}
 	against := "the cluster IP gets none"
 	if own != nil && own.end == atBackends {
@@ -184,7 +188,7 @@ func (b *builder) explainDifference(e *Entry, dialled string, j, own *journey) s
 			against = "under internalTrafficPolicy: Local the cluster IP goes to those on this node only (" + own.decided.Name + ")"
 		}
 	}
-	return fmt.Sprintf("%s jumps into %s%s, and ends at %s; %s. %s", dialled, j.decided.Name, whose, endpoints(e.Endpoints), against, sourceKept(e))
+	return fmt.Sprintf("%s jumps into %s%s, and ends at %s; %s. %s", start, j.decided.Name, whose, endpoints(e.Endpoints), against, sourceKept(e))
 }
 
 // difference names the endpoints of one list that the other lacks.
@@ -226,7 +230,7 @@ func (b *builder) explainRefusal(e *Entry, dialled string, d *draft, j *journey)
 	return text
 }
 
-func (b *builder) explainBreak(e *Entry, dialled string, d *draft, j *journey) string {
+func (b *builder) explainBreak(e *Entry, dialled, start string, d *draft, j *journey) string {
 	last := e.Path[len(e.Path)-1]
 	where := fmt.Sprintf("rule %d of %s", last.Number(), last.Chain().Name)
 	switch {
@@ -244,23 +248,23 @@ func (b *builder) explainBreak(e *Entry, dialled string, d *draft, j *journey) s
 	case j.end == looping:
 		return fmt.Sprintf("The chains that %s leads to form a circle.", dialled)
 	case j.end == atBackends:
-		return fmt.Sprintf("%s comes to %s, but none of its endpoint chains translates to an endpoint.", dialled, j.decided.Name)
+		return fmt.Sprintf("%s comes to %s, but none of its endpoint chains translates to an endpoint.", start, j.decided.Name)
 	case j.end == fallsThrough:
-		return fmt.Sprintf("%s is translated to nothing: the chain that %s leads to has no rule for clients outside the node, and filter does not refuse them.", dialled, where)
+		return fmt.Sprintf("%s is translated to nothing: what %s leads to has no rule for clients outside the node, and filter does not refuse them.", start, where)
 	}
 	return fmt.Sprintf("The way of %s ends at %s without an endpoint.", dialled, where)
 }
 
-func (b *builder) explainUnknown(dialled string, d *draft, j *journey) string {
+func (b *builder) explainUnknown(dialled, start string, d *draft, j *journey) string {
 	switch {
 	case j.open != nil:
 		return fmt.Sprintf("Where %s leads rests on a condition that is not understood: rule %d of %s.", dialled, j.open.Number(), j.open.Chain().Name)
 	case j.end == atBackends:
-		return fmt.Sprintf("%s jumps into %s; the text does not show the cluster IP's entry to compare with.", dialled, j.decided.Name)
+		return fmt.Sprintf("%s jumps into %s; the text does not show the cluster IP's entry to compare with.", start, j.decided.Name)
 	case j.end == dangling && len(j.path) > 0:
 		last := j.path[len(j.path)-1]
 		jump, _ := last.Jump()
-		return fmt.Sprintf("%s leads to %s, which is not in the text.", dialled, jump.Name)
+		return fmt.Sprintf("%s leads to %s, which is not in the text.", start, jump.Name)
 	case b.filter == nil:
 		return fmt.Sprintf("nat has no way to an endpoint for %s; whether filter refuses it cannot be told, for table filter is not in the input.", dialled)
 	}

@@ -176,7 +176,6 @@ func (b *builder) gatherMissing() {
 	if services == nil || !b.nat.Complete {
 		return
 	}
-	large := b.largeCluster()
 	for _, c := range b.nat.Chains() {
 		kind, _ := kubeproxy.ParseChainName(c.Name)
 		if kind != kubeproxy.ServiceChain && kind != kubeproxy.LocalChain {
@@ -195,7 +194,7 @@ func (b *builder) gatherMissing() {
 			if claimed && claim.Kind != kubeproxy.ClaimClusterIP || b.byDial[dialled] != nil {
 				continue
 			}
-			if large {
+			if b.large {
 				b.report(source.Info, "stale-chain", r,
 					"no rule of %s leads to %s: left from a service that is gone, as kube-proxy leaves chains on large clusters until its next full sync, or a rule was removed; the dump cannot tell",
 					services.Name, c.Name)

@@ -3,7 +3,6 @@
 package inventory
 
 import (
-	"math/big"
 	"net/netip"
 
 	"github.com/svcpath/svcpath/analyzer/kubeproxy"
@@ -123,7 +122,7 @@ type Endpoint struct {
 	// Probability is the share of new connections that it gets, exactly as
 	// the kernel deals them out; those of one scope sum to 1. nil when the
 	// rules do not tell.
-	Probability *big.Rat
+	Probability *Share
 	Scope       Scope
 	Chain       *netfilter.Chain // KUBE-SEP-…
 }

@@ -27,14 +27,8 @@ func (b *builder) judge(svc *Service) {
 			e.Addresses = []netip.Prefix{netip.PrefixFrom(d.address, d.address.BitLen())}
 		}
 		b.decide(e, d, j, own)
-		for _, source := range j.sources {
-			if e.Verdict != NoEndpoints && !slices.Contains(svc.SourceRanges, source) {
-				svc.SourceRanges = append(svc.SourceRanges, source)
-			}
-		}
 		svc.Entries = append(svc.Entries, e)
 	}
-	slices.SortFunc(svc.SourceRanges, comparePrefixes)
 }
 
 // clientOf is the packet that an entry is judged by.
@@ -129,12 +123,12 @@ func (b *builder) decide(e *Entry, d *draft, j *journey, own *journey) {
 	case j.end == translated:
 		e.Verdict = DifferentBackends
 		e.Masquerade = b.masqueradeOf(j)
-		e.Endpoints = []Endpoint{{Addr: j.to, Probability: one}}
+		e.Endpoints = []Endpoint{{Addr: j.to, Probability: all}}
 	case j.end == refused && refusesForLackOfEndpoints(j):
 		e.Verdict = NoEndpoints
-	case len(d.refusals) > 0 && j.end == fallsThrough:
+	case j.end == fallsThrough && b.refusal(d) != nil:
 		e.Verdict = NoEndpoints
-		e.Path = append(slices.Clone(j.path), b.refusalFor(d)...)
+		e.Path = b.refusalPath(d, j)
 	case j.open != nil:
 		e.Verdict, e.Masquerade = Unknown, MasqueradeUnknown
 		e.Path = append(slices.Clone(j.path), j.open)
@@ -168,7 +162,7 @@ func (b *builder) decideAhead(e *Entry, j *journey) {
 	switch j.end {
 	case translated:
 		e.Verdict = DifferentBackends
-		e.Endpoints = []Endpoint{{Addr: j.to, Probability: one}}
+		e.Endpoints = []Endpoint{{Addr: j.to, Probability: all}}
 	case atBackends:
 		e.Verdict = DifferentBackends
 		e.Endpoints = j.backends.endpoints
@@ -225,8 +219,8 @@ func (b *builder) isOwn(svc *Service, c *netfilter.Chain) bool {
 // masqueradeOf tells whose packets lose their source address on a journey.
 func (b *builder) masqueradeOf(j *journey) Masquerading {
 	switch {
-	case b.masquerading == no:
-		return MasqueradeNever
+	case b.masquerading != "":
+		return b.masquerading
 	case j.masquerade != "":
 		return j.masquerade
 	case j.end != atBackends:
@@ -247,14 +241,50 @@ func refusesForLackOfEndpoints(j *journey) bool {
 	return ok && (claim.Kind == kubeproxy.ClaimNoLocal || claim.Kind == kubeproxy.ClaimNoEndpoints)
 }
 
-// refusalFor picks the rule of filter that an outside client meets.
-func (b *builder) refusalFor(d *draft) []*netfilter.Rule {
+// refusal is the rule of filter that refuses an outside client, nil if none
+// does. A packet to an address of the node is refused at INPUT, others at
+// FORWARD; a rule in a chain that is not reached from there refuses nothing.
+func (b *builder) refusal(d *draft) *netfilter.Rule {
 	for _, r := range d.refusals {
-		if d.kind == ClusterIP || r.Chain().Name == kubeproxy.ExternalServicesChain {
-			return []*netfilter.Rule{r}
+		if d.kind != ClusterIP && r.Chain().Name != kubeproxy.ExternalServicesChain && len(d.refusals) > 1 {
+			continue // for the cluster IP or for the node itself
+		}
+		if !b.filter.Complete || b.filterGraph == nil {
+			return r
+		}
+		hooks := b.filterGraph.Hooks(r.Chain())
+		local, known := b.snapshot.IsLocal(d.address)
+		if d.kind == NodePort {
+			local, known = true, true
+		}
+		if (local || !known) && slices.Contains(hooks, netfilter.Input) || (!local || !known) && slices.Contains(hooks, netfilter.Forward) {
+			return r
 		}
 	}
-	return d.refusals[:1]
+	return nil
+}
+
+// refusalPath is the way to the rule that refuses: through nat as far as it
+// has rules for the entry, then from filter's base chain.
+func (b *builder) refusalPath(d *draft, j *journey) []*netfilter.Rule {
+	var path []*netfilter.Rule
+	if len(d.rules) > 0 {
+		path = append(slices.Clone(j.path), d.rules[len(d.rules)-1])
+	}
+	refusal := b.refusal(d)
+	if b.filterGraph != nil {
+		hook := netfilter.Forward
+		if local, known := b.snapshot.IsLocal(d.address); d.kind == NodePort || local && known {
+			hook = netfilter.Input
+		}
+		for caller := range b.filterGraph.Callers(refusal.Chain()) {
+			if base := caller.Chain().Base; base != nil && base.Hook == hook {
+				path = append(path, caller)
+				break
+			}
+		}
+	}
+	return append(path, refusal)
 }
 
 // checkBackends notes what a service chain deals out to nowhere.

@@ -3,7 +3,6 @@ package inventory
 import (
 	"fmt"
 
-	"github.com/svcpath/svcpath/analyzer/chaingraph"
 	"github.com/svcpath/svcpath/analyzer/kubeproxy"
 	"github.com/svcpath/svcpath/analyzer/netfilter"
 	"github.com/svcpath/svcpath/analyzer/source"
@@ -16,12 +15,12 @@ const maxOrphans = 20
 // rule leads to. Those that kubelet and kube-proxy leave unused by design, the
 // canaries, hints and mark chains, are no service's chains; and empty ones are
 // left by kube-proxy 1.23.
-func (b *builder) orphans(g *chaingraph.Graph) {
-	if !b.nat.Complete {
+func (b *builder) orphans() {
+	if b.natGraph == nil || !b.nat.Complete {
 		return
 	}
 	var found []*netfilter.Chain
-	for c := range g.Orphans() {
+	for c := range b.natGraph.Orphans() {
 		if kind, _ := kubeproxy.ParseChainName(c.Name); kind != kubeproxy.OtherChain && c.NumRules() > 0 {
 			found = append(found, c)
 		}
@@ -29,7 +28,7 @@ func (b *builder) orphans(g *chaingraph.Graph) {
 	if len(found) == 0 {
 		return
 	}
-	if b.largeCluster() {
+	if b.large {
 		b.diagnostics = append(b.diagnostics, source.Diagnostic{
 			Severity: source.Info, Code: "stale-chain", Pos: found[0].Pos,
 			Message: fmt.Sprintf("nothing leads to %d service and endpoint chains of table nat, %s, first %s: on clusters with more than 1,000 endpoints kube-proxy leaves chains in place until its next full sync",

@@ -6,38 +6,97 @@ import (
 	"github.com/svcpath/svcpath/analyzer/netfilter"
 )
 
-// shares turns the chances of rules that are tried one after another into the
-// share of connections that each gets. Chains with as many endpoints have the
-// same chances, so each sequence is computed once.
-type shares struct {
-	known map[string][]*big.Rat
+// A Share is a part of new connections, exactly as the kernel deals them out:
+// num/2^bits in lowest terms. The kernel knows chances as multiples of 2⁻³¹ only,
+// so no other denominator comes up, and a thousand endpoints need no reduction
+// of fractions with ten thousand digits. The nil Share is an unknown one.
+type Share struct {
+	num  big.Int
+	bits uint
 }
 
-// of gives the share of each rule, and of what is left when none is taken.
+func newShare(num *big.Int, bits uint) *Share {
+	zeros := min(num.TrailingZeroBits(), bits)
+	s := &Share{bits: bits - zeros}
+	s.num.Rsh(num, zeros)
+	if s.num.Sign() == 0 {
+		s.bits = 0
+	}
+	return s
+}
+
+// NewShare is the share num/2^bits.
+func NewShare(num int64, bits uint) *Share { return newShare(big.NewInt(num), bits) }
+
+// Fraction is the share as num/2^bits in lowest terms. The caller may change
+// num.
+func (s *Share) Fraction() (num *big.Int, bits uint) { return new(big.Int).Set(&s.num), s.bits }
+
+// Float64 is the nearest float64, from 0 to 1.
+func (s *Share) Float64() float64 {
+	// Round once: the quotient of two float64s would have rounded twice.
+	f, _ := new(big.Float).SetMantExp(new(big.Float).SetInt(&s.num), -int(s.bits)).Float64()
+	return f
+}
+
+// IsOne reports whether the share is all connections.
+func (s *Share) IsOne() bool { return s.bits == 0 && s.num.IsInt64() && s.num.Int64() == 1 }
+
+// IsZero reports whether the share is none.
+func (s *Share) IsZero() bool { return s.num.Sign() == 0 }
+
+// plus is the sum of two shares.
+func (s *Share) plus(t *Share) *Share {
+	bits := max(s.bits, t.bits)
+	a := new(big.Int).Lsh(&s.num, bits-s.bits)
+	b := new(big.Int).Lsh(&t.num, bits-t.bits)
+	return newShare(a.Add(a, b), bits)
+}
+
+// all is the share of an endpoint that gets every connection.
+var all = NewShare(1, 0)
+
+// exactRules is how many rules of chance in one chain are computed exactly. The
+// fractions grow by 31 bits a rule; what further rules get is so little that
+// it is rounded down at 2⁻⁶⁵⁵³⁶, lest a hostile chain fill the memory.
+const exactRules = 2114
+
+// A dealer turns the chances of rules that are tried one after another into
+// the share of connections that each gets. Chains with as many endpoints have
+// the same chances, so each sequence is computed once.
+type dealer struct {
+	known map[string][]*Share
+}
+
+// deal gives the share of each rule, and of what is left when none is taken.
 // chances are in units of 2⁻³¹.
-func (s *shares) of(chances []uint32) (each []*big.Rat, left *big.Rat) {
+func (d *dealer) deal(chances []uint32) (each []*Share, left *Share) {
 	key := make([]byte, 0, 4*len(chances))
 	for _, c := range chances {
 		key = append(key, byte(c), byte(c>>8), byte(c>>16), byte(c>>24))
 	}
-	all, ok := s.known[string(key)]
+	shares, ok := d.known[string(key)]
 	if !ok {
-		left := big.NewRat(1, 1)
-		for _, c := range chances {
-			share := new(big.Rat).Mul(left, big.NewRat(int64(c), netfilter.ProbabilityOne))
-			left = new(big.Rat).Sub(left, share)
-			all = append(all, share)
+		shares = deal(chances)
+		if d.known == nil {
+			d.known = map[string][]*Share{}
 		}
-		all = append(all, left)
-		if s.known == nil {
-			s.known = map[string][]*big.Rat{}
-		}
-		s.known[string(key)] = all
+		d.known[string(key)] = shares
 	}
-	return all[:len(chances)], all[len(chances)]
+	return shares[:len(chances)], shares[len(chances)]
 }
 
-// one is the share of an endpoint that gets every connection.
-var one = big.NewRat(1, 1)
-
-func sum(a, b *big.Rat) *big.Rat { return new(big.Rat).Add(a, b) }
+func deal(chances []uint32) []*Share {
+	shares := make([]*Share, 0, len(chances)+1)
+	left, bits := big.NewInt(1), uint(0)
+	for i, c := range chances {
+		bits += 31
+		shares = append(shares, newShare(new(big.Int).Mul(left, big.NewInt(int64(c))), bits))
+		left.Mul(left, big.NewInt(netfilter.ProbabilityOne-int64(c)))
+		if i >= exactRules {
+			left.Rsh(left, 31)
+			bits -= 31
+		}
+	}
+	return append(shares, newShare(left, bits))
+}

@@ -1,17 +1,24 @@
 package kubeproxy
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/svcpath/svcpath/analyzer/netfilter"
 	"github.com/svcpath/svcpath/analyzer/snapshot"
+	"github.com/svcpath/svcpath/analyzer/source"
 )
+
+// NFTablesTable is the name of kube-proxy's own tables in nftables mode
+// (pkg/proxy/nftables/proxier.go, kubeProxyTable).
+const NFTablesTable = "kube-proxy"
 
 // Evidence is a sign of a mode in a snapshot.
 type Evidence struct {
 	Mode Mode
 	// Why names the sign: "chain KUBE-SVC-… in table nat, IPv4".
 	Why string
+	Pos source.Position
 }
 
 // Detect tells from what was captured how the node's kube-proxy works. Signs
@@ -20,29 +27,33 @@ type Evidence struct {
 func Detect(s *snapshot.Snapshot) (Mode, []Evidence) {
 	var signs []Evidence
 	seen := map[Mode]bool{}
-	note := func(m Mode, why string) {
+	note := func(m Mode, why string, pos source.Position) {
 		if !seen[m] {
 			seen[m] = true
-			signs = append(signs, Evidence{m, why})
+			signs = append(signs, Evidence{m, why, pos})
 		}
 	}
 	for _, t := range s.Tables {
 		if t.Backend == netfilter.Native {
-			if t.Name == "kube-proxy" {
-				note(NFTables, "table "+t.Name+", "+t.Family.String())
+			if t.Name == NFTablesTable {
+				note(NFTables, "table "+t.Name+", "+t.Family.String(), t.Pos)
 			}
 			continue
 		}
 		for _, c := range t.Chains() {
 			if mode, ok := modeOfChain(c); ok {
-				note(mode, "chain "+c.Name+" in table "+t.Name+", "+t.Family.String())
+				note(mode, "chain "+c.Name+" in table "+t.Name+", "+t.Family.String(), c.Pos)
 			}
 		}
 	}
 	for _, src := range s.Sources {
 		switch src.Format {
 		case snapshot.IPVSADMSave, snapshot.IPVSADMList, snapshot.ProcIPVS:
-			note(IPVS, string(src.Format)+" at "+src.Pos.String())
+			note(IPVS, string(src.Format)+" output", src.Pos)
+		case snapshot.NFTList, snapshot.NFTJSON:
+			if slices.Contains(src.Tables, NFTablesTable) {
+				note(NFTables, "table "+NFTablesTable, src.Pos)
+			}
 		}
 	}
 	switch len(seen) {

@@ -76,21 +76,25 @@ func (m *HashLimit) String() string {
 // ConnLimit matches by the number of connections that a client or server, or a
 // network of these, has at present ("-m connlimit").
 type ConnLimit struct {
-	Above bool // more than Limit, else up to it
-	Limit uint32
-	Mask  uint8 // length of the networks
-	Side  Side  // whose connections are counted
+	Above   bool // more than Limit, else up to it
+	Limit   uint32
+	HasMask bool  // false: each address by itself
+	Mask    uint8 // length of the networks
+	Side    Side  // whose connections are counted
 }
 
 func (m *ConnLimit) String() string {
-	how, side := "upto", "saddr"
+	how, mask, side := "upto", "", "saddr"
 	if m.Above {
 		how = "above"
+	}
+	if m.HasMask {
+		mask = " --connlimit-mask " + strconv.Itoa(int(m.Mask))
 	}
 	if m.Side == Destination {
 		side = "daddr"
 	}
-	return fmt.Sprintf("-m connlimit --connlimit-%s %d --connlimit-mask %d --connlimit-%s", how, m.Limit, m.Mask, side)
+	return fmt.Sprintf("-m connlimit --connlimit-%s %d%s --connlimit-%s", how, m.Limit, mask, side)
 }
 
 // ConnBytes matches by how much a connection has transferred ("-m connbytes"),

@@ -42,7 +42,7 @@ type Source struct {
 	FamilyInferred bool
 	Tables         []string // names, in the order of the text
 	Chains, Rules  int
-	// Lines counts the text's lines, blank ones excepted.
+	// Lines counts the lines from the text's first to its last.
 	Lines int
 	// SkippedLines counts the lines that were not understood, in the text and
 	// between it and the next one of the same file.

@@ -1,0 +1,81 @@
+# Everything that is done to this project, one target each; "make help" lists them.
+# All that is needed is Go, and for "make race" a C compiler.
+
+FUZZTIME  ?= 1m
+BENCHTIME ?= 1s
+TESTFLAGS ?=
+
+STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
+PLATFORMS   = darwin/arm64 windows/amd64
+
+# What a target needs of the tests is read from the tests, so that no list of
+# them has to be kept here.
+FUZZTARGETS = grep -rnoE --include='*_test.go' '^func Fuzz[A-Za-z0-9_]*' . | sort
+GOLDEN      = grep -rlE --include='*_test.go' 'flag\.Bool(Var)?\(.*"update"' . | xargs -r -n1 dirname | sort -u
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## list the targets (this text)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## build bin/svcpath
+	go build -trimpath -o bin/svcpath ./cmd/svcpath
+
+.PHONY: demo
+demo: build ## build it and analyze the recording of the README
+	bin/svcpath analyze sample:myth2-loadbalancer
+
+.PHONY: test
+test: ## vet and run every test (TESTFLAGS=-v for each test's name)
+	go vet ./...
+	go test $(TESTFLAGS) ./...
+
+.PHONY: race
+race: ## run every test under the race detector (needs a C compiler)
+	go test -race $(TESTFLAGS) ./...
+
+.PHONY: lint
+lint: ## check formatting, go.mod, vet, staticcheck
+	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then \
+		echo "not formatted, run gofmt -w:"; echo "$$unformatted"; exit 1; fi
+	go mod tidy -diff
+	go vet ./...
+	go run $(STATICCHECK) ./...
+
+.PHONY: bench
+bench: ## run every benchmark (BENCHTIME=1s each)
+	go test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) ./...
+
+.PHONY: fuzz
+fuzz: ## run every fuzz target, FUZZTIME=1m each
+	@$(FUZZTARGETS) | while IFS=: read -r file line func; do \
+		name=$${func#func }; dir=$$(dirname "$$file"); \
+		echo "$$name in $$dir, $(FUZZTIME)"; \
+		go test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) "$$dir" || exit 1; \
+	done
+
+.PHONY: golden
+golden: ## rewrite the golden files from what the code prints now
+	@for dir in $$($(GOLDEN)); do go test "$$dir" -update || exit 1; done
+
+.PHONY: cover
+cover: ## measure which lines the tests reach: dist/cover.html
+	@mkdir -p dist
+	go test -coverpkg=./... -coverprofile=dist/cover.out ./...
+	go tool cover -html=dist/cover.out -o dist/cover.html
+	@go tool cover -func=dist/cover.out | tail -n 1
+
+.PHONY: cross
+cross: ## build for macOS and Windows, into dist
+	@for platform in $(PLATFORMS); do \
+		os=$${platform%/*}; arch=$${platform#*/}; out=dist/svcpath-$$os-$$arch; \
+		if [ $$os = windows ]; then out=$$out.exe; fi; \
+		echo "$$out"; \
+		CGO_ENABLED=0 GOOS=$$os GOARCH=$$arch go build -trimpath -o $$out ./cmd/svcpath || exit 1; \
+	done
+
+.PHONY: clean
+clean: ## remove what the other targets have built
+	rm -rf bin dist

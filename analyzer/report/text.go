@@ -1,0 +1,199 @@
+package report
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	prettytext "github.com/jedib0t/go-pretty/v6/text"
+
+	"github.com/svcpath/svcpath/analyzer"
+	"github.com/svcpath/svcpath/analyzer/inventory"
+	"github.com/svcpath/svcpath/analyzer/kubeproxy"
+	"github.com/svcpath/svcpath/analyzer/snapshot"
+)
+
+// A Detail says how much text is wanted.
+type Detail uint8
+
+// The amounts of text.
+const (
+	Normal  Detail = iota
+	Quiet          // the headline, and the entries that are not simply fine
+	Verbose        // everything
+)
+
+// TextOptions say how text is written.
+type TextOptions struct {
+	Color  bool // verdicts and headings in colour; nothing is told by colour alone
+	Width  int  // of the terminal, in columns; 0 writes every line whole
+	Detail Detail
+	// Inputs are the INPUT arguments of the call, for the command that the
+	// last line proposes.
+	Inputs []string
+}
+
+// fewEntries is up to how many external entries all are proven in full.
+const fewEntries = 12
+
+// AnalysisText writes the analysis for people: the answer in one line, what it
+// rests on, tables of services and of external entries, remarks, and last the
+// proof of each entry that needs one. The error is the writer's.
+func AnalysisText(w io.Writer, a *analyzer.Analysis, o TextOptions) error {
+	p := &textPrinter{out: bufio.NewWriter(w), TextOptions: o}
+	p.println(p.bold(headline(a)))
+	if o.Detail != Quiet {
+		p.input(a)
+		p.services(a.Inventory.Services)
+		p.externalEntries(a.Inventory)
+		p.findings(a.Findings)
+		p.diagnostics(a.Diagnostics)
+	}
+	p.proofs(a.Inventory)
+	if o.Detail != Quiet {
+		if next := hint(a, o.Inputs); next != "" {
+			p.println()
+			p.println("Next: " + next)
+		}
+	}
+	return p.out.Flush()
+}
+
+// A textPrinter writes text. Errors stay in out until the end.
+type textPrinter struct {
+	out *bufio.Writer
+	TextOptions
+}
+
+func (p *textPrinter) println(parts ...string) {
+	for _, s := range parts {
+		p.out.WriteString(s)
+	}
+	p.out.WriteByte('\n')
+}
+
+func (p *textPrinter) heading(s string) {
+	p.println()
+	p.println(p.bold(s))
+}
+
+// paragraph writes prose, every line indented, broken between words where the
+// terminal's width is known.
+func (p *textPrinter) paragraph(indent, s string) {
+	if room := p.Width - len(indent); p.Width > 0 && room >= 20 {
+		s = prettytext.WrapSoft(s, room)
+	}
+	for line := range strings.SplitSeq(s, "\n") {
+		p.println(indent, strings.TrimRight(line, " "))
+	}
+}
+
+// headline is the answer in one line.
+func headline(a *analyzer.Analysis) string {
+	inv := a.Inventory
+	switch {
+	case inv.Mode == kubeproxy.NoMode && slices.ContainsFunc(a.Snapshot.Sources, func(s *snapshot.Source) bool { return s.Unbuilt }):
+		return "no sign of kube-proxy in what could be read; some of the input is recognised and not read"
+	case len(inv.Services) == 0 && inv.Mode == kubeproxy.NoMode:
+		return "no sign of kube-proxy in this input"
+	case len(inv.Services) == 0 && inv.Mode != kubeproxy.IPTables:
+		return modeName(inv.Mode) + ", which is recognised and not read: nothing is known of its services"
+	}
+	external := countVerdicts(inv, isExternal)
+	clusterIPs := countVerdicts(inv, func(e *inventory.Entry) bool { return !isExternal(e) })
+	externals, all := total(external), total(clusterIPs)
+	line := fmt.Sprintf("%s, %s, %s: ", modeName(inv.Mode), count(len(inv.Services), "service port"), count(externals+all, "entry"))
+	if externals == 0 {
+		line += "no external entries"
+	} else {
+		line += whatTheyDo(external, fmt.Sprintf("of %d external entries", externals))
+	}
+	delete(clusterIPs, inventory.IsClusterIP)
+	if len(clusterIPs) > 0 {
+		line += "; " + whatTheyDo(clusterIPs, fmt.Sprintf("of %d cluster IPs", all))
+	}
+	return line
+}
+
+func total(byVerdict map[inventory.Verdict]int) int {
+	n := 0
+	for _, one := range byVerdict {
+		n += one
+	}
+	return n
+}
+
+// whatTheyDo is "3 of 4 external entries join …, 1 is broken".
+func whatTheyDo(byVerdict map[inventory.Verdict]int, of string) string {
+	var parts []string
+	for _, v := range verdicts {
+		n := byVerdict[v]
+		switch {
+		case n > 0 && len(parts) == 0:
+			parts = append(parts, fmt.Sprintf("%d %s %s", n, of, did(v, n)))
+		case n > 0:
+			parts = append(parts, fmt.Sprintf("%d %s", n, did(v, n)))
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+// verdicts are all verdicts in the order in which text counts them.
+var verdicts = []inventory.Verdict{
+	inventory.JoinsClusterIP, inventory.SameBackends, inventory.Filtered, inventory.LocalEndpoints,
+	inventory.NoEndpoints, inventory.DifferentBackends, inventory.Broken, inventory.Unknown, inventory.IsClusterIP,
+}
+
+// did says what n entries of a verdict do.
+func did(v inventory.Verdict, n int) string {
+	one, many := "", ""
+	switch v {
+	case inventory.JoinsClusterIP:
+		one, many = "joins its ClusterIP chain", "join their ClusterIP chain"
+	case inventory.SameBackends:
+		one, many = "has its ClusterIP's backends", "have their ClusterIP's backends"
+	case inventory.Filtered:
+		one, many = "joins its ClusterIP chain for some sources only", "join their ClusterIP chain for some sources only"
+	case inventory.LocalEndpoints:
+		one, many = "goes to local endpoints", "go to local endpoints"
+	case inventory.NoEndpoints:
+		one, many = "has no endpoints", "have no endpoints"
+	case inventory.DifferentBackends:
+		one, many = "ends at other endpoints", "end at other endpoints"
+	case inventory.Broken:
+		one, many = "is broken", "are broken"
+	case inventory.Unknown:
+		one, many = "cannot be told", "cannot be told"
+	case inventory.IsClusterIP:
+		one, many = "is a cluster IP", "are cluster IPs"
+	}
+	if n == 1 {
+		return one
+	}
+	return many
+}
+
+func modeName(m kubeproxy.Mode) string {
+	switch m {
+	case kubeproxy.NoMode:
+		return "no sign of kube-proxy"
+	case kubeproxy.IPVS:
+		return "IPVS mode"
+	case kubeproxy.Mixed:
+		return "more than one mode"
+	}
+	return string(m) + " mode"
+}
+
+// count is "1 entry", "2 entries".
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	if stem, ok := strings.CutSuffix(noun, "y"); ok {
+		return fmt.Sprintf("%d %sies", n, stem)
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}

@@ -1,0 +1,81 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/svcpath/svcpath/analyzer/report"
+)
+
+// The exit codes. 1 is kept for commands that answer yes or no.
+const (
+	exitDone    = 0
+	exitUsage   = 2 // the command line is wrong
+	exitFailure = 3 // an input cannot be read or holds nothing that could be analysed, or the answer cannot be written
+)
+
+// A failure is an error that is no fault of the command line. Any other error
+// that a command gives is one.
+type failure struct {
+	doing string // "reading": what was being done when it happened
+	err   error
+}
+
+func (f *failure) Error() string { return f.doing + " " + f.err.Error() }
+func (f *failure) Unwrap() error { return f.err }
+
+// inputFailure makes a failure of each error of capture.Open.
+func inputFailure(err error) error {
+	var failures []error
+	for _, e := range flatten(err) {
+		failures = append(failures, &failure{doing: "reading", err: e})
+	}
+	return errors.Join(failures...)
+}
+
+// written is what a renderer gives, as a failure if it is one.
+func written(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &failure{doing: "writing the answer:", err: err}
+}
+
+// flatten takes joined errors apart.
+func flatten(err error) []error {
+	if err == nil {
+		return nil
+	}
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return []error{err}
+	}
+	var all []error
+	for _, e := range joined.Unwrap() {
+		all = append(all, flatten(e)...)
+	}
+	return all
+}
+
+// exit says on standard error what went wrong, if anything did, and gives the
+// exit code. A reader that went away is nothing to complain about.
+func (p *program) exit(command *cobra.Command, err error) int {
+	if errors.Is(err, syscall.EPIPE) {
+		return exitDone
+	}
+	code := exitDone
+	for _, e := range flatten(err) {
+		// Errors quote what they found.
+		fmt.Fprintf(p.stderr, "svcpath: %s\n", report.Escape(e.Error()))
+		if f := (*failure)(nil); errors.As(e, &f) {
+			code = exitFailure
+			continue
+		}
+		fmt.Fprintf(p.stderr, "Run '%s --help' for usage.\n", command.CommandPath())
+		return exitUsage
+	}
+	return code
+}

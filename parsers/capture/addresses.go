@@ -1,0 +1,52 @@
+package capture
+
+import (
+	"net/netip"
+	"slices"
+
+	"github.com/svcpath/svcpath/analyzer/snapshot"
+	"github.com/svcpath/svcpath/analyzer/source"
+)
+
+// setAddresses joins the addresses that the inputs show, each once, with those
+// that the user names. Without any the node's addresses stay unknown.
+func setAddresses(snap *snapshot.Snapshot, named []netip.Addr) {
+	shown := len(snap.Addresses) > 0
+	seen := map[snapshot.Address]bool{}
+	snap.Addresses = slices.DeleteFunc(snap.Addresses, func(a snapshot.Address) bool {
+		again := seen[a]
+		seen[a] = true
+		return again
+	})
+	switch {
+	case shown:
+		snap.AddressesFrom = snapshot.FromIPAddr
+		remarkOnLoopback(snap)
+	case len(named) > 0:
+		snap.AddressesFrom = snapshot.FromFlag
+	default:
+		snap.Addresses, snap.AddressesFrom = nil, snapshot.FromNowhere
+	}
+	for _, addr := range named {
+		addr = addr.WithZone("").Unmap()
+		has := func(a snapshot.Address) bool { return a.Prefix.Addr() == addr }
+		if !slices.ContainsFunc(snap.Addresses, has) {
+			snap.Addresses = append(snap.Addresses, snapshot.Address{Prefix: netip.PrefixFrom(addr, addr.BitLen())})
+		}
+	}
+}
+
+// remarkOnLoopback warns when the addresses cannot be all: every node has a
+// loopback interface, which "ip addr show eth0" leaves out.
+func remarkOnLoopback(snap *snapshot.Snapshot) {
+	if slices.ContainsFunc(snap.Addresses, func(a snapshot.Address) bool { return a.Prefix.Addr().IsLoopback() }) {
+		return
+	}
+	i := slices.IndexFunc(snap.Sources, func(s *snapshot.Source) bool {
+		return s.Format == snapshot.IPAddr || s.Format == snapshot.IPAddrJSON
+	})
+	snap.Diagnostics = append(snap.Diagnostics, source.Diagnostic{
+		Severity: source.Warning, Pos: snap.Sources[i].Pos, Code: "partial-addresses",
+		Message: "the addresses shown are not all that the node has, for none is a loopback address: other local addresses may be taken for foreign ones",
+	})
+}

@@ -1,0 +1,139 @@
+package capture
+
+import (
+	"fmt"
+
+	"github.com/svcpath/svcpath/analyzer/netfilter"
+	"github.com/svcpath/svcpath/analyzer/source"
+)
+
+// A tableKey tells tables apart.
+type tableKey struct {
+	family  netfilter.Family
+	backend netfilter.Backend
+	name    string
+}
+
+// captured gives a file's tables, its fragments of one table put together.
+func (r *reading) captured() []*netfilter.Table {
+	var tables []*netfilter.Table
+	fragments := map[tableKey]*netfilter.Table{}
+	for _, t := range r.tables {
+		key := tableKey{t.Family, t.Backend, t.Name}
+		first := fragments[key]
+		switch {
+		case t.Complete:
+			tables = append(tables, t)
+		case first == nil:
+			fragments[key] = t
+			tables = append(tables, t)
+		default:
+			join(first, t)
+		}
+	}
+	return tables
+}
+
+// join appends the chains and rules of a fragment to those of an earlier one.
+func join(to, from *netfilter.Table) {
+	to.Inferred = to.Inferred && from.Inferred
+	for _, chain := range from.Chains() {
+		joined, added := to.AddChain(chain.Name, chain.Pos)
+		if added {
+			joined.Base, joined.Implied, joined.Counters = chain.Base, chain.Implied, chain.Counters
+		} else if joined.Implied && !chain.Implied {
+			joined.Base, joined.Implied, joined.Counters, joined.Pos = chain.Base, false, chain.Counters, chain.Pos
+		}
+		for rule := range chain.Rules() {
+			moved := netfilter.NewRule(rule.Pos(), rule.Text(), rule.Matches(), retarget(to, rule.Statements()))
+			if c, ok := rule.Counters(); ok {
+				moved = moved.WithCounters(c)
+			}
+			joined.AddRule(moved)
+		}
+	}
+}
+
+// retarget is a rule's statements with jumps to the chains of another table.
+func retarget(to *netfilter.Table, statements []netfilter.Statement) []netfilter.Statement {
+	for i, s := range statements {
+		jump, ok := s.(*netfilter.Jump)
+		if !ok {
+			continue
+		}
+		moved := append([]netfilter.Statement(nil), statements...)
+		if jump.Goto {
+			moved[i] = to.Goto(jump.Name)
+		} else {
+			moved[i] = to.Jump(jump.Name)
+		}
+		return moved
+	}
+	return statements
+}
+
+// chooseTables keeps one capture of each table: the first that is whole, else
+// the first. Text that names no back end may be of any. What is not used is
+// reported.
+func chooseTables(captures []*netfilter.Table) (kept []*netfilter.Table, diags []source.Diagnostic) {
+	var remarks source.Remarks
+	for _, t := range captures {
+		i := 0
+		for i < len(kept) && !sameTable(kept[i], t) {
+			i++
+		}
+		if i == len(kept) {
+			kept = append(kept, t)
+			continue
+		}
+		used, other := kept[i], t
+		if t.Complete && !used.Complete {
+			used, other = t, used
+			kept[i] = t
+		}
+		remarks.Add(unused(used, other))
+	}
+	return kept, remarks.All()
+}
+
+func sameTable(a, b *netfilter.Table) bool {
+	return a.Family == b.Family && a.Name == b.Name &&
+		(a.Backend == b.Backend || a.Backend == netfilter.UnknownBackend || b.Backend == netfilter.UnknownBackend)
+}
+
+func unused(used, other *netfilter.Table) source.Diagnostic {
+	d := source.Diagnostic{Pos: other.Pos, Code: "table-captured-again"}
+	what := fmt.Sprintf("table %s, %s", used.Name, used.Family)
+	switch {
+	case sameRules(used, other):
+		d.Severity = source.Info
+		d.Message = fmt.Sprintf("%s is captured again with the same rules; the capture at %s is used", what, used.Pos)
+	case used.Complete && !other.Complete:
+		d.Severity = source.Warning
+		d.Message = fmt.Sprintf("a part of %s is captured here with other rules; the whole table at %s is used", what, used.Pos)
+	default:
+		d.Severity = source.Warning
+		d.Message = fmt.Sprintf("%s is captured again with other rules; the first capture, at %s, is used", what, used.Pos)
+	}
+	return d
+}
+
+// sameRules reports whether every chain of other has the rules that it has in
+// used, counters aside, and, if other is whole, there are no more chains.
+func sameRules(used, other *netfilter.Table) bool {
+	if other.Complete && len(used.Chains()) != len(other.Chains()) {
+		return false
+	}
+	for _, chain := range other.Chains() {
+		same := used.Chain(chain.Name)
+		if same == nil || same.NumRules() != chain.NumRules() {
+			return false
+		}
+		for i := range chain.NumRules() {
+			if same.Rule(i).Text() != chain.Rule(i).Text() {
+				return false
+			}
+		}
+	}
+	return true
+}

@@ -1,0 +1,131 @@
+package iproute
+
+import (
+	"net/netip"
+	"strings"
+
+	"github.com/svcpath/svcpath/analyzer/snapshot"
+	"github.com/svcpath/svcpath/analyzer/source"
+)
+
+// AddrBegins reports whether a line is the first of what "ip addr" prints:
+// an interface ("2: eth0@if5: <BROADCAST,UP> mtu 1500 …"), or an address
+// ("inet 10.0.0.1/24 … scope global eth0") that a grep left over.
+func AddrBegins(line string) bool {
+	if _, ok := interfaceName(line); ok {
+		return true
+	}
+	word, rest := cutWord(line)
+	if word != "inet" && word != "inet6" {
+		return false
+	}
+	address, rest := cutWord(rest)
+	for key := ""; ; {
+		if key, rest = cutWord(rest); key == "" || len(key) > len("metric") {
+			return false
+		}
+		switch key {
+		case "scope":
+			_, err := parseLocal(address)
+			return err == nil
+		case "peer", "brd", "any", "metric":
+			_, rest = cutWord(rest)
+		default:
+			return false
+		}
+	}
+}
+
+// ParseAddr reads what "ip addr" prints, from at on, up to the first line that
+// is no part of it or that foreign claims. What follows is at next. Addresses
+// of interfaces in every state count: the kernel answers for most of them.
+func ParseAddr(at source.Cursor, foreign func(line string) bool) (addrs []snapshot.Address, diags []source.Diagnostic, next source.Cursor) {
+	var remarks source.Remarks
+	iface, blank := "", false
+	next = at
+	for at.More() {
+		line, after := at.Next()
+		word, rest := cutWord(line)
+		switch name, isName := interfaceName(line); {
+		case word == "":
+			blank = true
+			at = after
+			continue
+		case isName:
+			iface = name
+		case word == "inet" || word == "inet6":
+			if addr, ok := parseInet(word, rest, iface); ok {
+				addrs = append(addrs, addr)
+			} else {
+				remarks.Add(unread(at, line, familyOf[word]+" address with its prefix length"))
+			}
+		case blank || foreign(line):
+			return addrs, remarks.All(), next
+		case isDetail(word):
+		case !indented(line) || strings.HasPrefix(word, "```"):
+			return addrs, remarks.All(), next
+		}
+		blank = false
+		at, next = after, after
+	}
+	return addrs, remarks.All(), next
+}
+
+var familyOf = map[string]string{"inet": "an IPv4", "inet6": "an IPv6"}
+
+// interfaceName takes the name out of "2: eth0@if5: <BROADCAST,UP> …"; what
+// stands behind the "@" is the interface at the other end.
+func interfaceName(line string) (name string, ok bool) {
+	number, rest := cutWord(line)
+	number, colon := strings.CutSuffix(number, ":")
+	if !colon || number == "" || strings.Trim(number, "0123456789") != "" {
+		return "", false
+	}
+	name, rest = cutWord(rest)
+	name, colon = strings.CutSuffix(name, ":")
+	flags, _ := cutWord(rest)
+	if !colon || name == "" || !strings.HasPrefix(flags, "<") {
+		return "", false
+	}
+	if i := strings.LastIndexByte(name, '@'); i > 0 {
+		name = name[:i]
+	}
+	return name, true
+}
+
+// isDetail tells the words that begin a line below an interface, for text that
+// lost its indentation. Indented lines need no such word.
+func isDetail(word string) bool {
+	return strings.HasPrefix(word, "link/") || word == "valid_lft" || word == "altname"
+}
+
+// parseInet reads what stands behind "inet" or "inet6". An address that iface
+// is not known of gets the interface that its label names, as IPv4 ones do.
+func parseInet(word, rest, iface string) (addr snapshot.Address, ok bool) {
+	local, rest := cutWord(rest)
+	prefix, err := parseLocal(local)
+	if err != nil || prefix.Addr().Is4() != (word == "inet") {
+		return addr, false
+	}
+	if iface == "" && word == "inet" {
+		for word, rest = cutWord(rest); word != ""; word, rest = cutWord(rest) {
+			iface = word
+		}
+		iface, _, _ = strings.Cut(iface, ":") // "eth0:1" labels a second address of eth0
+	}
+	return snapshot.Address{Interface: iface, Prefix: prefix}, true
+}
+
+// parseLocal reads "10.0.0.1/24". Before a peer the length is left out, for it
+// is the peer's (iproute2, ip/ipaddress.c, print_addrinfo): such an address
+// stands for itself.
+func parseLocal(text string) (netip.Prefix, error) {
+	if strings.Contains(text, "/") {
+		return netip.ParsePrefix(text)
+	}
+	addr, err := netip.ParseAddr(text)
+	if err != nil {
+		return netip.Prefix{}, err
+	}
+	return addr.WithZone("").Prefix(addr.BitLen())
+}

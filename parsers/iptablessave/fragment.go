@@ -1,0 +1,445 @@
+package iptablessave
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/svcpath/svcpath/analyzer/netfilter"
+	"github.com/svcpath/svcpath/analyzer/source"
+)
+
+// A looseLine is a line that stands under no table.
+type looseLine struct {
+	pos    source.Position
+	line   string
+	isRule bool
+	rule   ruleStart
+	decl   chainDecl
+	target string // of the rule, "" without
+	table  string // that it was told to be of
+	likely bool   // only the most likely table, nothing tells it
+}
+
+// chain is the chain that the line declares or has a rule for.
+func (l *looseLine) chain() string {
+	if l.isRule {
+		return l.rule.chain
+	}
+	return l.decl.name
+}
+
+// addLoose takes a line that stands under no table. It is false when the line
+// shows another family than those before it, and so is another dump's.
+func (p *parser) addLoose(at source.Cursor, line, body string) bool {
+	l := looseLine{pos: at.Pos(), line: line}
+	if l.rule, l.isRule = ruleLine(body); l.isRule {
+		if !p.family.given {
+			if f := familyOfRule(l.rule.text); f != netfilter.AnyFamily && p.family.seeFamily(f) != nil {
+				return false
+			}
+		}
+		l.target = targetOfRule(l.rule.text)
+	} else if l.decl, l.isRule = chainLine(body); !l.isRule {
+		l.decl, _ = listedChain(body)
+	} else {
+		l.isRule = false
+	}
+	p.loose = append(p.loose, l)
+	return true
+}
+
+// targetOfRule is the word behind the last -j or -g.
+func targetOfRule(rule string) string {
+	i := max(strings.LastIndex(rule, " -j "), strings.LastIndex(rule, " -g "))
+	if i < 0 {
+		if i = strings.LastIndex(rule, " --jump "); i < 0 {
+			return ""
+		}
+		i += len("--jump") - len("-j")
+	}
+	target, _, _ := strings.Cut(rule[i+len(" -j "):], " ")
+	return target
+}
+
+// familyOfRule tells the family from the rule's own addresses.
+func familyOfRule(rule string) netfilter.Family {
+	for _, option := range [...]string{" -s ", " -d ", " --to-destination ", " --to-source "} {
+		i := strings.Index(rule, option)
+		if i < 0 {
+			continue
+		}
+		value, _, _ := strings.Cut(rule[i+len(option):], " ")
+		switch {
+		case strings.Count(value, ":") > 1:
+			return netfilter.IPv6
+		case strings.Count(value, ".") >= 3:
+			return netfilter.IPv4
+		}
+	}
+	if strings.Contains(rule, "icmp6-") || strings.Contains(rule, " -p ipv6-icmp") {
+		return netfilter.IPv6
+	}
+	return netfilter.AnyFamily
+}
+
+// settle tells the tables of the loose lines and reads them. whole means that
+// a COMMIT follows: then all are of one table, whose beginning is cut off.
+func (p *parser) settle(whole bool) {
+	if len(p.loose) == 0 {
+		return
+	}
+	p.tellTables()
+	if whole {
+		// What tells a table counts more than what is merely likely.
+		votes := map[string]int{}
+		for i := range p.loose {
+			if p.loose[i].likely {
+				votes[p.loose[i].table]++
+			} else {
+				votes[p.loose[i].table] += len(p.loose)
+			}
+		}
+		best := "nat"
+		for _, name := range tableNames {
+			if votes[name] > votes[best] {
+				best = name
+			}
+		}
+		for i := range p.loose {
+			p.loose[i].table = best
+		}
+	}
+	for i := range p.loose {
+		l := &p.loose[i]
+		t := p.inferred(l.pos, l.table)
+		if l.isRule {
+			p.rule(t, l.pos, l.line, l.rule)
+		} else {
+			p.chain(t, l.pos, l.line, l.decl)
+		}
+	}
+	for _, t := range p.tables {
+		p.flush(t)
+	}
+	p.loose = p.loose[:0]
+}
+
+// inferred is the dump's table of that name which no line names.
+func (p *parser) inferred(pos source.Position, name string) *table {
+	for _, t := range p.tables {
+		if t.Inferred && t.Name == name {
+			return t
+		}
+	}
+	t := &table{Table: netfilter.NewTable(p.family.is, name)}
+	t.Pos, t.Inferred, t.lines.order = pos, true, len(p.tables)
+	p.tables = append(p.tables, t)
+	return t
+}
+
+// tellTables finds the table of each loose line: from the chain's name where
+// that is kube-proxy's or another known program's, from a target that only one
+// table has, from where the jumps come from and lead to, and at last from what
+// is most likely.
+func (p *parser) tellTables() {
+	standing := map[string]string{} // table of chains that are in one table only
+	for _, t := range p.tables {
+		if t.Inferred {
+			for _, c := range t.Chains() {
+				if !inSeveralTables(c.Name) {
+					standing[c.Name] = t.Name
+				}
+			}
+		}
+	}
+	told := func(l *looseLine, table string) bool {
+		if table == "" || l.table != "" {
+			return false
+		}
+		l.table = table
+		if !inSeveralTables(l.chain()) {
+			standing[l.chain()] = table
+		}
+		return true
+	}
+	for i := range p.loose {
+		l := &p.loose[i]
+		told(l, tableOfChain(l.chain()))
+		told(l, tableOfTarget(l))
+	}
+	// A chain is in the table of the chains that it has to do with. Each
+	// round tells chains that are one jump farther away.
+	for range maxRounds {
+		changed := false
+		for i := range p.loose {
+			l := &p.loose[i]
+			if l.table == "" && !inSeveralTables(l.chain()) {
+				changed = told(l, standing[l.chain()]) || changed
+			}
+			if !l.isRule || inSeveralTables(l.target) {
+				continue
+			}
+			changed = told(l, tableOfChain(l.target)) || changed
+			changed = told(l, standing[l.target]) || changed
+			if l.table != "" && isUserChain(l.target) && standing[l.target] == "" && tableOfChain(l.target) == "" {
+				standing[l.target] = l.table
+				changed = true
+			}
+		}
+		if !changed {
+			break
+		}
+	}
+	for i := range p.loose {
+		l := &p.loose[i]
+		told(l, standing[l.chain()])
+		l.likely = told(l, likelyTable(l))
+	}
+	// Chains that are in several tables are declared where their rules are.
+	for i := range p.loose {
+		if l := &p.loose[i]; !l.isRule && inSeveralTables(l.decl.name) {
+			l.table = p.tableOfDeclaration(i)
+		}
+	}
+}
+
+// maxRounds bounds how long jumps are followed to tell a chain's table.
+const maxRounds = 16
+
+// tableOfDeclaration is the table of the first line behind, else before, the
+// i-th loose line that has to do with the chain it declares.
+func (p *parser) tableOfDeclaration(i int) string {
+	name := p.loose[i].decl.name
+	earlier := map[string]bool{}
+	for k := range p.loose {
+		l := &p.loose[k]
+		if k < i && !l.isRule && l.decl.name == name {
+			earlier[l.table] = true
+		}
+		if k > maxLookahead+i {
+			break
+		}
+		if l.isRule && (l.rule.chain == name || l.target == name) && !earlier[l.table] {
+			return l.table
+		}
+	}
+	return p.loose[i].table
+}
+
+// maxLookahead bounds how many lines behind a declaration are looked at.
+const maxLookahead = 1000
+
+// isUserChain reports whether a target's name can be a chain's.
+func isUserChain(name string) bool {
+	_, isVerdict := verdicts[name]
+	return name != "" && !isVerdict && targets[name] == nil
+}
+
+// inSeveralTables reports whether chains of that name stand in more than one
+// table of a node as a rule.
+func inSeveralTables(name string) bool {
+	switch name {
+	case "PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING",
+		"KUBE-SERVICES", "KUBE-NODEPORTS", "KUBE-NODE-PORT", "KUBE-PROXY-CANARY", "KUBE-KUBELET-CANARY", "DOCKER":
+		return true
+	}
+	return strings.HasPrefix(name, "cali-")
+}
+
+// tableOfChain tells the table from a chain's name; "" if it does not tell.
+func tableOfChain(name string) string {
+	for _, known := range chainTables {
+		if name == known.name || known.prefix && strings.HasPrefix(name, known.name) {
+			return known.table
+		}
+	}
+	if strings.HasPrefix(name, "CILIUM_") {
+		if _, table, ok := strings.Cut(name[len("CILIUM_"):], "_"); ok {
+			for _, t := range tableNames {
+				if t == table {
+					return t
+				}
+			}
+			return ""
+		}
+		return "filter"
+	}
+	return ""
+}
+
+// chainTables are names that kube-proxy (pkg/proxy/iptables/proxier.go,
+// pkg/proxy/ipvs/proxier.go), kubelet and network plugins use in one table only.
+var chainTables = []struct {
+	name   string
+	prefix bool
+	table  string
+}{
+	{"KUBE-SVC-", true, "nat"}, {"KUBE-SEP-", true, "nat"}, {"KUBE-EXT-", true, "nat"}, {"KUBE-SVL-", true, "nat"},
+	{"KUBE-XLB-", true, "nat"}, {"KUBE-FW-", true, "nat"}, {"KUBE-MARK-MASQ", false, "nat"}, {"KUBE-MARK-DROP", false, "nat"},
+	{"KUBE-POSTROUTING", false, "nat"}, {"KUBE-LOAD-BALANCER", false, "nat"}, {"KUBE-FIRE-WALL", false, "nat"},
+	{"KUBE-PORTALS-", true, "nat"}, {"KUBE-NODEPORT-HOST", false, "nat"}, {"KUBE-NODEPORT-CONTAINER", false, "nat"},
+	{"KUBE-FORWARD", false, "filter"}, {"KUBE-FIREWALL", false, "filter"}, {"KUBE-EXTERNAL-SERVICES", false, "filter"},
+	{"KUBE-PROXY-FIREWALL", false, "filter"}, {"KUBE-SOURCE-RANGES-FIREWALL", false, "filter"},
+	{"KUBE-IPVS-FILTER", false, "filter"}, {"KUBE-IPVS-OUT-FILTER", false, "filter"},
+	{"KUBE-NODEPORT-NON-LOCAL", false, "filter"}, {"KUBE-IPTABLES-HINT", false, "mangle"},
+	{"KUBE-NWPLCY-", true, "filter"}, {"KUBE-POD-FW-", true, "filter"}, {"KUBE-ROUTER-", true, "filter"},
+	{"CNI-", true, "nat"}, {"IP-MASQ", true, "nat"}, {"KIND-MASQ-AGENT", false, "nat"},
+	{"FLANNEL-POSTRTG", false, "nat"}, {"FLANNEL-FWD", false, "filter"}, {"AWS-SNAT-CHAIN-", true, "nat"},
+	{"DOCKER-USER", false, "filter"}, {"DOCKER-ISOLATION-", true, "filter"}, {"DOCKER_", true, "nat"},
+	{"ISTIO_", true, "nat"},
+}
+
+// tableOfTarget tells the table from the rule's target: what only works in one
+// table, and what the chain does in one of its tables only.
+func tableOfTarget(l *looseLine) string {
+	if !l.isRule {
+		return ""
+	}
+	table := ""
+	switch l.target {
+	case "DNAT", "SNAT", "MASQUERADE", "REDIRECT", "NETMAP":
+		table = "nat"
+	case "REJECT":
+		table = "filter"
+	case "DROP":
+		table = "filter"
+		if c := l.rule.chain; c == "PREROUTING" || c == "POSTROUTING" {
+			table = "mangle"
+		}
+	case "CT", "NOTRACK", "TRACE":
+		table = "raw"
+	case "TPROXY", "TOS", "DSCP", "TTL", "HL", "CLASSIFY", "CHECKSUM":
+		table = "mangle"
+	case "ACCEPT":
+		// Ports of health checks (kube-proxy, syncProxyRules).
+		if c := l.rule.chain; c == "KUBE-NODEPORTS" || c == "KUBE-NODE-PORT" {
+			table = "filter"
+		}
+	}
+	return table
+}
+
+// likelyTable is the table that a line is most often of.
+func likelyTable(l *looseLine) string {
+	switch l.chain() {
+	case "INPUT", "FORWARD":
+		return "filter"
+	case "OUTPUT":
+		// kube-proxy jumps to KUBE-SERVICES from OUTPUT of nat and filter; a
+		// test of the connection's state is of use in filter only.
+		if l.isRule && (l.target != "KUBE-SERVICES" && l.target != "DOCKER" || strings.Contains(l.rule.text, " --ctstate ")) {
+			return "filter"
+		}
+		return "nat"
+	case "PREROUTING", "POSTROUTING":
+		return "nat"
+	}
+	if strings.HasPrefix(l.chain(), "KUBE-") {
+		return "nat"
+	}
+	return "filter"
+}
+
+// listing takes a policy of "iptables -S". A block of them begins a listing, and
+// tells by its chains of which table. It is false when the dump has such a
+// listing already: another one is another dump's.
+func (p *parser) listing(at source.Cursor, d chainDecl) bool {
+	if t := p.table; t != nil && at.Line <= t.lines.policiesEnd {
+		return true
+	}
+	p.settle(false)
+	p.closeTable()
+	names := map[string]bool{}
+	end := at.Line
+	for c := at; c.More(); {
+		line, next := c.Next()
+		d, ok := listedChain(trimBlanks(line))
+		if !ok || d.policy == netfilter.NoVerdict || names[d.name] || len(names) == 5 {
+			break
+		}
+		names[d.name] = true
+		end = c.Line
+		c = next
+	}
+	name := tableOfPolicies(names)
+	for _, t := range p.tables {
+		if t.Inferred && t.Name == name && t.Chain(d.name) != nil && !t.Chain(d.name).Implied {
+			return false
+		}
+	}
+	p.table = p.inferred(at.Pos(), name)
+	p.table.lines.listed = true
+	p.table.lines.policiesEnd = end
+	return true
+}
+
+// tableOfPolicies tells the table that has these built-in chains.
+func tableOfPolicies(names map[string]bool) string {
+	has := func(chains ...string) bool {
+		for _, c := range chains {
+			if !names[c] {
+				return false
+			}
+		}
+		return len(names) == len(chains)
+	}
+	switch {
+	case has("PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING"):
+		return "mangle"
+	case has("PREROUTING", "OUTPUT"):
+		return "raw"
+	case names["PREROUTING"] || names["POSTROUTING"]:
+		return "nat"
+	}
+	return "filter"
+}
+
+// cutOff makes the last rule opaque when the text ends in the middle of a table
+// without a line feed: nobody knows what stood behind it.
+func (p *parser) cutOff(at source.Cursor) {
+	t := p.table
+	if t == nil || !t.declared || at.More() || strings.HasSuffix(at.File.Text, "\n") || len(t.gathered) == 0 {
+		return
+	}
+	r := &t.gathered[len(t.gathered)-1]
+	if r.Pos().Line != p.dump.text.end-1 {
+		return
+	}
+	start, _ := ruleLine(r.Text())
+	opaque := netfilter.NewRule(r.Pos(), r.Text(),
+		[]netfilter.Match{&netfilter.Opaque{Text: trimBlanks(start.text[start.options:])}},
+		[]netfilter.Statement{&netfilter.OpaqueTarget{}})
+	if c, ok := r.Counters(); ok {
+		opaque = opaque.WithCounters(c)
+	}
+	p.diagnostics.add(source.Warning, r.Pos(), "cut-dump",
+		fmt.Sprintf("the text ends here, in the middle of table %s: this rule may be cut off, and is not used", t.Name))
+	*r = opaque
+}
+
+// remarkOnTables says which tables were told from their rules, and which of
+// those are of no use because the dump holds the table itself.
+func (p *parser) remarkOnTables() {
+	var told []string
+	var pos source.Position
+	rules := 0
+	for _, t := range p.tables {
+		if t.declared {
+			continue
+		}
+		if !p.isUsed(t) {
+			p.diagnostics.add(source.Warning, t.Pos, "table-inferred",
+				fmt.Sprintf("%s under no table, as if of table %s, which the dump holds elsewhere: not used", count(t.NumRules(), "rule"), t.Name))
+			continue
+		}
+		if pos.File == nil || t.Pos.Line < pos.Line {
+			pos = t.Pos
+		}
+		rules += t.NumRules()
+		told = append(told, fmt.Sprintf("%s (%d)", t.Name, t.NumRules()))
+	}
+	if len(told) > 0 {
+		p.diagnostics.add(source.Warning, pos, "table-inferred",
+			fmt.Sprintf("no line names the table of %s: told from chains and targets: %s", count(rules, "rule"), strings.Join(told, ", ")))
+	}
+}

@@ -1,0 +1,379 @@
+package iptablessave
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/svcpath/svcpath/analyzer/netfilter"
+	"github.com/svcpath/svcpath/analyzer/source"
+)
+
+// A parser reads one dump.
+type parser struct {
+	dump   *Dump
+	header header
+	family family
+
+	// table is the table whose lines are read: from "*nat" to COMMIT, or of a
+	// listing from its policies on; nil outside of both.
+	table  *table
+	tables []*table
+	// loose are lines that stand under no table and wait for their end, to
+	// be told apart.
+	loose []looseLine
+
+	diagnostics diagnostics
+	firstSkip   source.Position
+	skipText    string
+
+	rules ruleParser
+}
+
+// A table is a table that is being read.
+type table struct {
+	*netfilter.Table
+	lines    tableForm
+	declared bool // by "*nat"
+	whole    bool // no line of it was passed over
+	base     bool // a built-in chain is declared
+	// chain is where the last rule went, and gathered are its rules that the
+	// chain does not have yet.
+	chain    *netfilter.Chain
+	gathered []netfilter.Rule
+	inserts  inserts
+}
+
+// Parse reads a dump from the cursor on. It ends at the text's end, before a
+// line that is no part of a dump and that foreign, which may be nil, claims, or
+// before the header of another family or back end. It gives the dump and the
+// cursor where it stopped.
+func Parse(at source.Cursor, foreign func(line string) bool) (*Dump, source.Cursor) {
+	p := &parser{dump: &Dump{Pos: at.Pos()}}
+	p.rules.family = &p.family
+	p.dump.text.first = at.Line
+	for at.More() {
+		line, next := at.Next()
+		line = p.dump.text.ending(at, line, next)
+		if !p.line(at, line, foreign) {
+			break
+		}
+		p.dump.text.end = next.Line
+		at = next
+	}
+	p.finish(at)
+	return p.dump, at
+}
+
+// line reads one line; false when the dump ends before it.
+func (p *parser) line(at source.Cursor, line string, foreign func(string) bool) bool {
+	pos := at.Pos()
+	body := trimBlanks(line)
+	if body == "" {
+		p.keep(pos, line)
+		return true
+	}
+	switch body[0] {
+	case '#':
+		if h, ok := parseHeader(body); ok {
+			if !p.begin(h) {
+				return false
+			}
+			p.keep(pos, line)
+			return true
+		}
+		if !ownRemark(body) && foreign != nil && foreign(line) {
+			return false
+		}
+		if isLegacyWarning(body) {
+			p.diagnostics.add(source.Warning, pos, "legacy-tables",
+				"the node has tables of iptables-legacy as well, which this dump does not hold")
+		} else if strings.IndexByte(body, '\r') >= 0 {
+			p.skip(pos, line)
+			return true
+		}
+		p.endListing()
+		p.keep(pos, line)
+		return true
+	case '*':
+		if name, ok := tableLine(body); ok {
+			p.openTable(pos, name)
+			p.keepUnless(line == "*"+name, pos, line)
+			return true
+		}
+	case 'C':
+		if body == "COMMIT" && p.commit(pos, line) {
+			return true
+		}
+	case ':', '-', '[', ' ':
+		if len(body) <= maxLine {
+			if known, taken := p.content(at, line, body); known {
+				return taken
+			}
+		}
+	}
+	if foreign != nil && foreign(line) {
+		return false
+	}
+	p.skip(pos, line)
+	return true
+}
+
+// content reads a line that declares a chain or is a rule. known is false if
+// it is neither, taken is false when it begins another dump.
+func (p *parser) content(at source.Cursor, line, body string) (known, taken bool) {
+	if r, ok := ruleLine(body); ok {
+		if p.table == nil {
+			return true, p.addLoose(at, line, body)
+		}
+		p.rule(p.table, at.Pos(), line, r)
+		return true, true
+	}
+	d, ok := chainLine(body)
+	if !ok {
+		d, ok = listedChain(body)
+	}
+	if !ok {
+		return false, false
+	}
+	if d.listed && d.policy != netfilter.NoVerdict && (p.table == nil || !p.table.declared) {
+		if !p.listing(at, d) {
+			return true, false
+		}
+	}
+	if p.table == nil {
+		return true, p.addLoose(at, line, body)
+	}
+	p.chain(p.table, at.Pos(), line, d)
+	return true, true
+}
+
+// begin takes the header of a table. It is false when the header is another
+// dump's.
+func (p *parser) begin(h header) bool {
+	if p.header == h {
+		p.closeTable()
+		return true
+	}
+	if p.header != (header{}) || p.table != nil || len(p.tables) > 0 || len(p.loose) > 0 {
+		return false
+	}
+	p.header = h
+	p.family = family{is: h.family, given: true}
+	p.dump.Backend = h.backend
+	return true
+}
+
+// openTable begins a table that the text names.
+func (p *parser) openTable(pos source.Position, name string) {
+	p.closeTable()
+	p.settle(false)
+	t := &table{Table: netfilter.NewTable(p.family.is, name), declared: true, whole: true}
+	t.Pos, t.lines.begin, t.lines.order = pos, pos.Line, len(p.tables)
+	for _, other := range p.tables {
+		if other.Name == name && other.declared {
+			p.diagnostics.add(source.Error, pos, "table-twice",
+				fmt.Sprintf("table %s stands in the dump a second time, the first is in line %d; the second is not used", name, other.Pos.Line))
+			break
+		}
+	}
+	p.table = t
+	p.tables = append(p.tables, t)
+}
+
+// commit ends the table, or the lines of one whose beginning is cut off. It
+// is false if there is nothing to end.
+func (p *parser) commit(pos source.Position, line string) bool {
+	switch {
+	case p.table != nil && p.table.declared:
+		t := p.table
+		t.lines.commit = pos.Line
+		t.Complete = t.whole && t.base
+		p.flush(t)
+		p.table = nil
+	case len(p.loose) > 0:
+		p.settle(true)
+		p.keep(pos, line)
+		return true
+	default:
+		return false
+	}
+	p.keepUnless(line == "COMMIT", pos, line)
+	return true
+}
+
+// closeTable ends a table that has no COMMIT.
+func (p *parser) closeTable() {
+	t := p.table
+	if t == nil {
+		return
+	}
+	p.flush(t)
+	p.table = nil
+	if t.declared {
+		p.diagnostics.add(source.Warning, t.Pos, "no-commit",
+			fmt.Sprintf("table %s ends without COMMIT: what is not in the text may be on the node all the same", t.Name))
+	}
+}
+
+// chain takes a line that declares a chain.
+func (p *parser) chain(t *table, pos source.Position, line string, d chainDecl) {
+	c, added := t.AddChain(d.name, pos)
+	if !added && !c.Implied {
+		p.diagnostics.add(source.Warning, pos, "chain-declared-twice",
+			fmt.Sprintf("chain %s of table %s is declared a second time, the first time in line %d", d.name, t.Name, c.Pos.Line))
+		p.keep(pos, line)
+		return
+	}
+	if !added {
+		c.Implied = false
+	}
+	c.Pos = pos
+	if base, ok := netfilter.IPTablesBase(t.Name, d.name); ok {
+		base.Policy = d.policy
+		c.Base = &base
+		t.base = t.base || d.policy != netfilter.NoVerdict
+	} else if d.policy != netfilter.NoVerdict {
+		p.diagnostics.add(source.Error, pos, "bad-policy",
+			fmt.Sprintf("chain %s of table %s has the policy %s, expected \"-\": only built-in chains have one", d.name, t.Name, d.policy.Name()))
+	}
+	if d.counted {
+		if d.Counters == (netfilter.Counters{}) {
+			c.Counters = &zeroCounters
+		} else {
+			c.Counters = &netfilter.Counters{Packets: d.Packets, Bytes: d.Bytes}
+		}
+	}
+	t.lines.listed = t.lines.listed || d.listed && t.lines.begin == 0
+	p.rules.scratch = appendChain(p.rules.scratch[:0], c, t.lines.listed)
+	p.keepUnless(string(p.rules.scratch) == line, pos, line)
+}
+
+// zeroCounters is shared by all chains that nothing was counted for.
+var zeroCounters netfilter.Counters
+
+// rule takes a line with a rule.
+func (p *parser) rule(t *table, pos source.Position, line string, start ruleStart) {
+	if t.chain == nil || t.chain.Name != start.chain {
+		p.flush(t)
+		t.chain = p.chainOf(t, pos, start.chain)
+	}
+	parsed := p.rules.parse(t.Table, start)
+	p.report(pos, start, parsed)
+	rule := netfilter.NewRule(pos, start.text, parsed.matches, parsed.statements)
+	inside := parsed.counted
+	switch {
+	case inside:
+		rule = rule.WithCounters(parsed.counters)
+	case start.counted:
+		rule = rule.WithCounters(start.Counters)
+	}
+	t.gathered = append(t.gathered, rule)
+	t.inserts.add(t.chain, len(t.gathered), start.insert, parsed.place)
+	t.whole = t.whole && !parsed.broken
+	prefixed := len(line) - len(start.text)
+	if prefixed > 0 || inside {
+		t.lines.countersInside = t.lines.countersInside || inside && !start.counted
+		p.rules.scratch = appendRulePrefix(p.rules.scratch[:0], &t.gathered[len(t.gathered)-1], t.lines.countersInside)
+		ok := prefixed == len(p.rules.scratch) && strings.HasPrefix(line, string(p.rules.scratch)) && strings.HasSuffix(line, start.text)
+		p.keepUnless(ok, pos, line)
+	}
+}
+
+// chainOf finds the chain of a rule.
+func (p *parser) chainOf(t *table, pos source.Position, name string) *netfilter.Chain {
+	if c := t.Chain(name); c != nil {
+		return c
+	}
+	c, _ := t.AddChain(name, pos)
+	c.Implied = true
+	if base, ok := netfilter.IPTablesBase(t.Name, name); ok {
+		c.Base = &base
+	}
+	if t.declared {
+		t.whole = false
+		p.diagnostics.add(source.Error, pos, "undeclared-chain",
+			fmt.Sprintf("rule for chain %s, which table %s does not declare before it", name, t.Name))
+	}
+	return c
+}
+
+// flush gives the gathered rules to their chain.
+func (p *parser) flush(t *table) {
+	if t.chain != nil && len(t.gathered) > 0 {
+		t.chain.AddRules(t.gathered)
+		t.gathered = t.gathered[:0]
+	}
+	t.chain = nil
+}
+
+// report turns what was wrong with a rule into diagnostics.
+func (p *parser) report(pos source.Position, start ruleStart, parsed parsedRule) {
+	for _, problem := range parsed.problems {
+		p.diagnostics.add(problem.severity, pos, problem.code,
+			fmt.Sprintf("rule of chain %s: %s: %s", cut(start.chain), quote(problem.text), problem.message))
+	}
+}
+
+// skip passes over a line that is not understood.
+func (p *parser) skip(pos source.Position, line string) {
+	if p.dump.Skipped == 0 {
+		p.firstSkip, p.skipText = pos, line
+	}
+	p.dump.Skipped++
+	if p.table != nil {
+		p.table.whole = false
+	}
+	p.endListing()
+	p.keep(pos, line)
+}
+
+// endListing ends a listing of "iptables -S" at a line that is not its own:
+// what follows may be of another one.
+func (p *parser) endListing() {
+	if p.table != nil && !p.table.declared {
+		p.closeTable()
+	}
+}
+
+// finish closes what is open and fills in what is known only at the end.
+func (p *parser) finish(at source.Cursor) {
+	p.cutOff(at)
+	p.closeTable()
+	p.settle(false)
+	for _, t := range p.tables {
+		t.inserts.apply()
+	}
+	p.dump.text.tables = p.tables
+	p.remarkOnTables()
+	d := p.dump
+	d.Family = p.family.is
+	d.FamilyInferred = !p.family.given
+	if d.Family == netfilter.AnyFamily {
+		d.Family = netfilter.IPv4
+	}
+	for _, t := range p.tables {
+		t.Family, t.Backend = d.Family, d.Backend
+		if p.isUsed(t) {
+			d.Tables = append(d.Tables, t.Table)
+		}
+	}
+	if d.Skipped > 0 {
+		message := fmt.Sprintf("skipped %s, first: %s", count(d.Skipped, "line"), quote(p.skipText))
+		p.diagnostics.skipped(p.firstSkip, message, d.Skipped)
+	}
+	d.Diagnostics = p.diagnostics.all()
+}
+
+// isUsed reports whether the table is the dump's table of that name: the first
+// that the text names, else the first that was inferred.
+func (p *parser) isUsed(t *table) bool {
+	for _, other := range p.tables {
+		if other == t {
+			continue
+		}
+		if other.Name == t.Name && (other.declared && !t.declared || other.declared == t.declared && other.lines.order < t.lines.order) {
+			return false
+		}
+	}
+	return true
+}

@@ -21,8 +21,8 @@ type Layout struct {
 	Routes     []Route
 }
 
-// An Interface is one of the node's, with its addresses. Loopback is there
-// without being named.
+// An Interface is one of the node's, with its addresses in the order of "ip
+// addr"; those of a link are left out. Loopback is there without being named.
 type Interface struct {
 	Name      string // at most 15 bytes
 	Addresses []netip.Prefix
@@ -69,14 +69,19 @@ func (l Layout) script() string {
 			}
 			if a.Is4() {
 				fmt.Fprintf(&b, "addr add %v/32 dev %s\n", a, dev.Name)
-			} else {
-				fmt.Fprintf(&b, "addr add %v/128 dev %s nodad preferred_lft 0\n", a, dev.Name)
 			}
 			if !p.IsSingleIP() {
 				fmt.Fprintf(&b, "route replace %v dev %s\n", p.Masked(), dev.Name)
 			}
 			if broadcast, ok := broadcastOf(p); ok {
 				fmt.Fprintf(&b, "route replace broadcast %v dev %s table local\n", broadcast, dev.Name)
+			}
+		}
+		// A device's IPv6 addresses stand in the order that "ip addr" shows,
+		// the last one added first.
+		for _, p := range slices.Backward(dev.Addresses) {
+			if a := p.Addr(); a.Is6() && !a.IsLinkLocalUnicast() {
+				fmt.Fprintf(&b, "addr add %v/128 dev %s nodad preferred_lft 0\n", a, dev.Name)
 			}
 		}
 	}

@@ -76,6 +76,9 @@ func (n *Node) Load(r Ruleset) error {
 
 func (n *Node) load(r Ruleset) error {
 	n.loaded = r
+	// Where sources have few ports to choose from, two connections may want
+	// the same.
+	n.alone = strings.Contains(r.IPv4+r.IPv6, "--to-source") || strings.Contains(r.IPv4+r.IPv6, "--to-ports")
 	for _, text := range []string{r.IPv4, r.IPv6} {
 		for _, name := range valuesOf(text, "--nfacct-name") {
 			if err := addAcct(name); err != nil {
@@ -84,21 +87,39 @@ func (n *Node) load(r Ruleset) error {
 		}
 	}
 	if r.Sets != "" {
-		if err := n.run(r.Sets, "ipset", "restore"); err != nil {
+		if _, err := n.run(r.Sets, "ipset", "restore"); err != nil {
 			return err
 		}
 	}
 	if r.IPv4 != "" {
-		if err := n.run(r.IPv4, "iptables-"+string(r.Backend)+"-restore"); err != nil {
+		if _, err := n.run(r.IPv4, "iptables-"+string(r.Backend)+"-restore"); err != nil {
 			return err
 		}
 	}
 	if r.IPv6 != "" {
-		if err := n.run(r.IPv6, "ip6tables-"+string(r.Backend)+"-restore"); err != nil {
+		if _, err := n.run(r.IPv6, "ip6tables-"+string(r.Backend)+"-restore"); err != nil {
 			return err
 		}
 	}
 	return n.openRecents()
+}
+
+// Save is what the node is loaded with, as iptables-save and ip6tables-save
+// print it.
+func (n *Node) Save() (ipv4, ipv6 string, err error) {
+	err = n.do(func() error {
+		var err error
+		if n.loaded.IPv4 != "" {
+			if ipv4, err = n.run("", "iptables-"+string(n.loaded.Backend)+"-save"); err != nil {
+				return err
+			}
+		}
+		if n.loaded.IPv6 != "" {
+			ipv6, err = n.run("", "ip6tables-"+string(n.loaded.Backend)+"-save")
+		}
+		return err
+	})
+	return ipv4, ipv6, err
 }
 
 func (n *Node) unload() error {
@@ -106,17 +127,17 @@ func (n *Node) unload() error {
 	last := n.loaded
 	n.loaded = Ruleset{}
 	if last.IPv4 != "" {
-		if err := n.run(empty, "iptables-"+string(last.Backend)+"-restore"); err != nil {
+		if _, err := n.run(empty, "iptables-"+string(last.Backend)+"-restore"); err != nil {
 			return err
 		}
 	}
 	if last.IPv6 != "" {
-		if err := n.run(empty, "ip6tables-"+string(last.Backend)+"-restore"); err != nil {
+		if _, err := n.run(empty, "ip6tables-"+string(last.Backend)+"-restore"); err != nil {
 			return err
 		}
 	}
 	if last.Sets != "" {
-		if err := n.run("", "ipset", "destroy"); err != nil {
+		if _, err := n.run("", "ipset", "destroy"); err != nil {
 			return err
 		}
 	}

@@ -30,6 +30,7 @@ type Node struct {
 	port   uint16 // source port of the next probe that names none
 	known  int    // probes that conntrack may still know
 	fixed  bool   // some of these named their source port
+	alone  bool   // conntrack may know of one probe only
 }
 
 // Start makes a node. Close it after use.
@@ -96,7 +97,7 @@ func (n *Node) build(layout Layout) error {
 		n.byName[dev.Name] = len(n.tuns)
 		n.tuns = append(n.tuns, t)
 	}
-	if err := n.run(layout.script(), "ip", "-batch", "-"); err != nil {
+	if _, err := n.run(layout.script(), "ip", "-batch", "-"); err != nil {
 		return err
 	}
 	if err := layout.awaitAddresses(); err != nil {
@@ -132,17 +133,17 @@ func stayOnOneCPU() error {
 	return nil
 }
 
-// run runs a command in the namespace; its words on standard error are part
-// of the error.
-func (n *Node) run(stdin, name string, args ...string) error {
+// run runs a command in the namespace and gives what it prints; its words on
+// standard error are part of the error.
+func (n *Node) run(stdin, name string, args ...string) (stdout string, err error) {
 	cmd := exec.Command(name, args...)
 	cmd.Stdin = strings.NewReader(stdin)
 	// One lock is for all namespaces unless it is told otherwise.
 	cmd.Env = append(os.Environ(), "XTABLES_LOCKFILE="+filepath.Join(n.dir, "xtables.lock"))
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
+	var out, complaints bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &complaints
 	if err := cmd.Run(); err != nil {
-		return fmt.Errorf("%s: %w: %s", strings.Join(cmd.Args, " "), err, bytes.TrimSpace(stderr.Bytes()))
+		return "", fmt.Errorf("%s: %w: %s", strings.Join(cmd.Args, " "), err, bytes.TrimSpace(complaints.Bytes()))
 	}
-	return nil
+	return out.String(), nil
 }

@@ -23,10 +23,12 @@ const (
 	firstPort, lastPort = 32768, 60999
 )
 
-// A tuple is what conntrack tells connections apart by.
-type tuple struct {
+// A client is what no two connections may share that conntrack knows at once:
+// if both were translated to one destination, the kernel would give one of them
+// another source port.
+type client struct {
 	protocol uint8
-	src, dst netip.AddrPort
+	source   netip.AddrPort
 }
 
 // Send sends the probes, in order, and tells what became of each. No probe
@@ -58,7 +60,7 @@ func (n *Node) sendBatch(probes []Probe, fates []Fate, first int) (last int, err
 		n.known, n.fixed = 0, false
 	}
 	base := n.number
-	sent := map[tuple]bool{}
+	sent := map[client]bool{}
 	var packet []byte
 	for last = first; last < len(probes) && last < first+batch; last++ {
 		p := &probes[last]
@@ -66,11 +68,16 @@ func (n *Node) sendBatch(probes []Probe, fates []Fate, first int) (last int, err
 		if port == 0 {
 			port = n.nextPort()
 		} else {
-			t := tuple{p.Protocol, p.Source, p.Destination}
-			if sent[t] {
-				break // the same connection again: after conntrack forgot it
+			c := client{p.Protocol, p.Source}
+			if sent[c] {
+				break // the next batch begins with an empty conntrack
 			}
-			sent[t], n.fixed = true, true
+			sent[c], n.fixed = true, true
+		}
+		if n.alone && last > first {
+			if err := flushConntrack(); err != nil {
+				return 0, err
+			}
 		}
 		if err := n.emptyRecents(); err != nil {
 			return 0, err

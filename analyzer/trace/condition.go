@@ -1,0 +1,252 @@
+package trace
+
+// A condition is a statement about what the capture does not tell: a boolean
+// function of the questions that were left open, as a binary decision diagram.
+// Equal functions are equal numbers, so a question that turns out not to
+// matter is gone from a condition by itself, and one that is asked twice is
+// answered alike.
+//
+// The youngest question stands at the top: a walk adds questions at its end,
+// and so each costs one node.
+type condition int32
+
+// The constant conditions.
+const (
+	never condition = iota
+	always
+)
+
+// choice is a node: if question then yes else no.
+type choice struct {
+	question int32
+	yes, no  condition
+}
+
+type operation struct {
+	a, b condition
+}
+
+// diagrams holds all conditions of one trace.
+type diagrams struct {
+	nodes  []choice
+	number map[choice]condition
+	ands   map[operation]condition
+	nots   map[condition]condition
+}
+
+// maxConditionNodes bounds the memory for conditions.
+const maxConditionNodes = 1 << 20
+
+func newDiagrams() *diagrams {
+	return &diagrams{nodes: []choice{{question: -1}, {question: -1}}}
+}
+
+// full reports that conditions took more room than is allowed. What is
+// computed afterwards means nothing.
+func (d *diagrams) full() bool { return len(d.nodes) > maxConditionNodes }
+
+// literal is the condition that the question is answered with yes.
+func (d *diagrams) literal(question int32) condition { return d.node(question, always, never) }
+
+func (d *diagrams) node(question int32, yes, no condition) condition {
+	if yes == no {
+		return yes
+	}
+	n := choice{question, yes, no}
+	if c, ok := d.number[n]; ok {
+		return c
+	}
+	if d.full() {
+		return never
+	}
+	if d.number == nil {
+		d.number = map[choice]condition{}
+		d.ands = map[operation]condition{}
+		d.nots = map[condition]condition{}
+	}
+	c := condition(len(d.nodes))
+	d.nodes = append(d.nodes, n)
+	d.number[n] = c
+	return c
+}
+
+func (d *diagrams) and(a, b condition) condition {
+	switch {
+	case a == b || b == always:
+		return a
+	case a == always:
+		return b
+	case a == never || b == never:
+		return never
+	}
+	op := operation{min(a, b), max(a, b)}
+	if c, ok := d.ands[op]; ok {
+		return c
+	}
+	x, y := d.nodes[a], d.nodes[b]
+	var c condition
+	switch {
+	case x.question == y.question:
+		c = d.node(x.question, d.and(x.yes, y.yes), d.and(x.no, y.no))
+	case x.question > y.question:
+		c = d.node(x.question, d.and(x.yes, b), d.and(x.no, b))
+	default:
+		c = d.node(y.question, d.and(a, y.yes), d.and(a, y.no))
+	}
+	d.ands[op] = c
+	return c
+}
+
+func (d *diagrams) not(a condition) condition {
+	if a <= always {
+		return always - a
+	}
+	if c, ok := d.nots[a]; ok {
+		return c
+	}
+	n := d.nodes[a]
+	c := d.node(n.question, d.not(n.yes), d.not(n.no))
+	d.nots[a], d.nots[c] = c, a
+	return c
+}
+
+func (d *diagrams) or(a, b condition) condition {
+	switch {
+	case a == never || a == b:
+		return b
+	case b == never:
+		return a
+	}
+	return d.not(d.and(d.not(a), d.not(b)))
+}
+
+// An answer is a question with yes or no to it.
+type answer struct {
+	question int32
+	yes      bool
+}
+
+// cubes runs over sets of answers that make the condition true: no two of them
+// can hold at once, and together they are all there is. They are in the order
+// of the questions, the oldest first. yield says whether to go on.
+func (d *diagrams) cubes(c condition, yield func([]answer) bool) bool {
+	if c == never {
+		return true
+	}
+	if cube, ok := d.single(c); ok {
+		return yield(cube)
+	}
+	if d.size(c, maxReordered) < maxReordered {
+		return d.oldestFirst(c, nil, yield)
+	}
+	return d.youngestFirst(c, nil, yield)
+}
+
+// single is the condition's only cube, if it has one only.
+func (d *diagrams) single(c condition) (cube []answer, ok bool) {
+	for c != always {
+		n := d.nodes[c]
+		switch {
+		case n.yes == never:
+			cube, c = append(cube, answer{n.question, false}), n.no
+		case n.no == never:
+			cube, c = append(cube, answer{n.question, true}), n.yes
+		default:
+			return nil, false
+		}
+	}
+	reverse(cube)
+	return cube, true
+}
+
+func reverse[T any](s []T) {
+	for i, j := 0, len(s)-1; i < j; i, j = i+1, j-1 {
+		s[i], s[j] = s[j], s[i]
+	}
+}
+
+// maxReordered is the size of conditions that are worth telling in the order in
+// which a packet meets the questions.
+const maxReordered = 256
+
+// size counts the condition's nodes, up to a limit.
+func (d *diagrams) size(c condition, limit int) int {
+	seen := map[condition]bool{}
+	stack := []condition{c}
+	for len(stack) > 0 && len(seen) < limit {
+		c, stack = stack[len(stack)-1], stack[:len(stack)-1]
+		if c > always && !seen[c] {
+			seen[c] = true
+			stack = append(stack, d.nodes[c].yes, d.nodes[c].no)
+		}
+	}
+	return len(seen)
+}
+
+func (d *diagrams) oldestFirst(c condition, cube []answer, yield func([]answer) bool) bool {
+	switch c {
+	case never:
+		return true
+	case always:
+		return yield(cube)
+	}
+	q := d.oldest(c)
+	for _, yes := range []bool{true, false} {
+		if !d.oldestFirst(d.given(c, answer{q, yes}), append(cube, answer{q, yes}), yield) {
+			return false
+		}
+	}
+	return true
+}
+
+// oldest is the oldest question that the condition depends on.
+func (d *diagrams) oldest(c condition) int32 {
+	seen := map[condition]bool{}
+	stack, oldest := []condition{c}, d.nodes[c].question
+	for len(stack) > 0 {
+		c, stack = stack[len(stack)-1], stack[:len(stack)-1]
+		if c > always && !seen[c] {
+			seen[c] = true
+			oldest = min(oldest, d.nodes[c].question)
+			stack = append(stack, d.nodes[c].yes, d.nodes[c].no)
+		}
+	}
+	return oldest
+}
+
+// given is the condition once a question is answered.
+func (d *diagrams) given(c condition, a answer) condition {
+	memo := map[condition]condition{}
+	var walk func(condition) condition
+	walk = func(c condition) condition {
+		n := d.nodes[c]
+		switch {
+		case n.question < a.question:
+			return c // also the constants: no older question stands above
+		case n.question == a.question && a.yes:
+			return n.yes
+		case n.question == a.question:
+			return n.no
+		}
+		if known, ok := memo[c]; ok {
+			return known
+		}
+		memo[c] = d.node(n.question, walk(n.yes), walk(n.no))
+		return memo[c]
+	}
+	return walk(c)
+}
+
+func (d *diagrams) youngestFirst(c condition, cube []answer, yield func([]answer) bool) bool {
+	switch c {
+	case never:
+		return true
+	case always:
+		inOrder := append([]answer(nil), cube...)
+		reverse(inOrder)
+		return yield(inOrder)
+	}
+	n := d.nodes[c]
+	return d.youngestFirst(n.yes, append(cube, answer{n.question, true}), yield) &&
+		d.youngestFirst(n.no, append(cube, answer{n.question, false}), yield)
+}

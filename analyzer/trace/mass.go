@@ -1,0 +1,102 @@
+package trace
+
+// A mass is how much of the packet's chance is at some place: a probability
+// for each set of answers to the open questions. An open question is no
+// chance, so the answers are never weighed; for each way to answer them all,
+// the masses of all places sum to 1.
+//
+// It is kept as the conditions under which the probability has one value. They
+// exclude each other, and where none of them holds, it is 0. Nearly always
+// there is one term.
+type mass []term
+
+type term struct {
+	when   condition
+	chance Chance
+}
+
+var wholeMass = mass{{always, Certain}}
+
+// only is the part of the mass for which the condition holds.
+func (d *diagrams) only(m mass, c condition) mass {
+	if c == always {
+		return m
+	}
+	out := make(mass, 0, len(m))
+	for _, t := range m {
+		if t.when = d.and(t.when, c); t.when != never {
+			out = append(out, t)
+		}
+	}
+	return out
+}
+
+// share is the mass times a chance.
+func (m mass) share(c Chance) mass {
+	if c.IsCertain() {
+		return m
+	}
+	if c.IsZero() {
+		return nil
+	}
+	out := make(mass, len(m))
+	for i, t := range m {
+		out[i] = term{t.when, t.chance.times(c)}
+	}
+	return out
+}
+
+// through is the mass m that meets a place, when the mass n of a whole packet
+// gets from that place to another.
+func (d *diagrams) through(m, n mass) mass {
+	if len(n) == 1 {
+		return d.only(m, n[0].when).share(n[0].chance)
+	}
+	var out mass
+	for _, x := range m {
+		for _, y := range n {
+			if when := d.and(x.when, y.when); when != never {
+				out = d.insert(out, term{when, x.chance.times(y.chance)})
+			}
+		}
+	}
+	return out
+}
+
+// insert adds a term that excludes all others.
+func (d *diagrams) insert(m mass, t term) mass {
+	for i := range m {
+		if m[i].chance.Equal(t.chance) {
+			m[i].when = d.or(m[i].when, t.when)
+			return m
+		}
+	}
+	return append(m, t)
+}
+
+// plus is the sum of two masses.
+func (d *diagrams) plus(m, n mass) mass {
+	var out mass
+	for _, x := range m {
+		for _, y := range n {
+			if both := d.and(x.when, y.when); both != never {
+				out = d.insert(out, term{both, x.chance.plus(y.chance)})
+			}
+		}
+	}
+	out = d.outside(out, m, n)
+	return d.outside(out, n, m)
+}
+
+// outside adds to out what m holds where n is 0.
+func (d *diagrams) outside(out, m, n mass) mass {
+	for _, x := range m {
+		for _, y := range n {
+			x.when = d.and(x.when, d.not(y.when))
+		}
+		if x.when != never {
+			out = d.insert(out, x)
+		}
+	}
+	return out
+}

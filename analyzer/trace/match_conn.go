@@ -1,0 +1,128 @@
+package trace
+
+import (
+	"fmt"
+
+	"github.com/svcpath/svcpath/analyzer/netfilter"
+)
+
+// connected reports whether the packet belongs to a connection, which rules
+// before conntrack do not know yet.
+func (p *packet) connected() bool { return p.tracking == tracked }
+
+// state tests the packet's connection state (xt_conntrack.c, conntrack_mt).
+func (q *asking) state(states netfilter.ConnStates, negated bool) ternary {
+	p := q.packet
+	var have netfilter.ConnStates
+	switch p.tracking {
+	case tracked:
+		have = q.flow.State
+		if p.has(sourceChanged) {
+			have |= netfilter.StateSNAT
+		}
+		if p.has(destinationChanged) {
+			have |= netfilter.StateDNAT
+		}
+	case untracked:
+		have = netfilter.StateUntracked
+	default:
+		have = netfilter.StateInvalid // also before conntrack has seen it
+	}
+	return ternaryOf(states&have != 0).xor(negated)
+}
+
+func (q *asking) conntrack(m *netfilter.Conntrack) ternary {
+	holds := yes
+	if m.States != 0 {
+		if holds = q.state(m.States, m.StatesNot); holds == no {
+			return no
+		}
+	}
+	if !q.packet.connected() {
+		// Nothing else is tested then: the match holds if it tests the state.
+		return min(holds, ternaryOf(m.States != 0))
+	}
+	if m.Direction != netfilter.AnyDirection {
+		holds = min(holds, ternaryOf(m.Direction == netfilter.OriginalDirection))
+	}
+	if m.HasProtocol {
+		holds = min(holds, ternaryOf(m.Protocol == q.flow.Protocol).xor(m.ProtocolNot))
+	}
+	p := q.packet
+	for _, a := range [...]struct {
+		test *netfilter.AddrTest
+		now  bool // the reply is what the packet became, turned round
+		src  bool
+	}{
+		{m.OrigSrc, false, true}, {m.OrigDst, false, false},
+		{m.ReplSrc, true, false}, {m.ReplDst, true, true},
+	} {
+		if a.test == nil {
+			continue
+		}
+		addr := q.origin.dst
+		switch {
+		case a.now && a.src:
+			addr = p.src
+		case a.now:
+			addr = p.dst
+		case a.src:
+			addr = q.origin.src
+		}
+		holds = min(holds, q.address(addr, a.test.Net, a.test.Not, m.String))
+	}
+	if hasPorts(q.flow.Protocol) {
+		holds = min(holds,
+			q.portIs(m.OrigSrcPort, q.origin.srcPort, m), q.portIs(m.OrigDstPort, q.origin.dstPort, m),
+			q.portIs(m.ReplSrcPort, p.dstPort, m), q.portIs(m.ReplDstPort, p.srcPort, m))
+	} else if m.OrigSrcPort.Set || m.OrigDstPort.Set || m.ReplSrcPort.Set || m.ReplDstPort.Set {
+		holds = min(holds, q.unsure(false, byHeaders, m.String))
+	}
+	if m.HasStatus {
+		holds = min(holds, q.status(m))
+	}
+	if m.HasExpire && holds != no {
+		holds = min(holds, q.unsure(false, byText, m.String))
+	}
+	return holds
+}
+
+// status tests the flags of the packet's connection. A new one has none until
+// its first packet leaves the node or reaches a process.
+func (q *asking) status(m *netfilter.Conntrack) ternary {
+	if q.flow.State == netfilter.StateNew {
+		var have netfilter.ConnStatus
+		if q.packet.has(looping) {
+			have = netfilter.StatusConfirmed
+		}
+		return ternaryOf(m.Status&have != 0).xor(m.StatusNot)
+	}
+	if m.Status&netfilter.StatusConfirmed != 0 && q.flow.State == netfilter.StateEstablished {
+		return ternaryOf(!m.StatusNot)
+	}
+	if m.Status == 0 {
+		return ternaryOf(m.StatusNot)
+	}
+	return q.unsure(false, byText, m.String)
+}
+
+// connMark tests the connection's mark; without a connection it does not
+// match, negated or not (xt_connmark.c, connmark_mt).
+func (q *asking) connMark(m *netfilter.ConnMark) ternary {
+	if !q.packet.connected() {
+		return no
+	}
+	t := q.packet.connMark.equals(m.Value, m.Mask)
+	if t == maybe {
+		return q.unsure(m.Not, byText, func() string { return plain(m, m.Not)() + fmt.Sprint("\x00", q.packet.connMark) })
+	}
+	return t.xor(m.Not)
+}
+
+// helper tests which helper announced the connection (xt_helper.c, helper_mt).
+func (q *asking) helper(m *netfilter.Helper) ternary {
+	if !q.packet.connected() || q.flow.State == netfilter.StateNew {
+		return ternaryOf(m.Not)
+	}
+	return q.unsure(m.Not, byText, plain(m, m.Not))
+}

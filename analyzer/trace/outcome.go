@@ -1,0 +1,205 @@
+package trace
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+
+	"github.com/svcpath/svcpath/analyzer/source"
+)
+
+// A Trace is what can become of a packet.
+type Trace struct {
+	// Flow is the packet, with its defaults filled in.
+	Flow Flow
+	// Outcomes are the ends that the packet can meet. Those alike in verdict,
+	// endpoint, masquerading and assumptions are one.
+	//
+	// Assumptions are no chances: nothing says how likely they are. The
+	// probability of an outcome is the one that it has if its assumptions
+	// hold. For every way in which the open questions can be answered, the
+	// outcomes whose assumptions agree with it have probabilities that sum to
+	// exactly 1; they are never counted twice. Where an assumption has no
+	// opposite among the outcomes, the packet's way without it is not told.
+	Outcomes    []Outcome
+	Diagnostics []source.Diagnostic
+}
+
+// A Verdict says how a packet ended.
+type Verdict string
+
+// The verdicts.
+const (
+	DNAT    Verdict = "dnat"    // sent to an endpoint, and not refused later
+	Accept  Verdict = "accept"  // went on untranslated
+	Reject  Verdict = "reject"  // refused with an answer
+	Drop    Verdict = "drop"    // refused without
+	Unknown Verdict = "unknown" // nobody can tell: the path ends with why
+)
+
+// An Outcome is one end that a packet can meet.
+type Outcome struct {
+	Verdict Verdict
+	// Endpoint is where the packet now goes; set for DNAT only. Its port is 0
+	// for protocols without ports, and for a port that is not known; its
+	// address is invalid when that is not known.
+	Endpoint netip.AddrPort
+	// Masquerade says that postrouting translates the source, if only to what
+	// it was. Not set for packets that are refused.
+	Masquerade bool
+	// Local says that a process in the node's own network namespace gets the
+	// packet, instead of a link. Not set where that depends.
+	Local bool
+	// RejectWith is the answer to a rejected packet: "icmp-port-unreachable".
+	RejectWith string
+	// Probability is exact; see Trace.Outcomes for what it means beside
+	// assumptions.
+	Probability Chance
+	// Assumptions are in the order in which the packet met them.
+	Assumptions []Assumption
+	// Path is one way to the outcome: the steps that decided something.
+	Path []Step
+}
+
+// ending is a part of the packet's chance that has come to its end.
+type ending struct {
+	particle
+	fate
+	local bool
+	with  string
+}
+
+// fate is what endings are told apart by.
+type fate struct {
+	verdict    Verdict
+	endpoint   netip.AddrPort
+	masquerade bool
+}
+
+// end notes that particles have ended.
+func (w *walk) end(p particle, verdict Verdict, with string, local bool) {
+	e := ending{particle: p, fate: fate{verdict: verdict}, with: with, local: local}
+	packet := &w.packets[p.packet]
+	if verdict == Accept && packet.has(translated) {
+		e.verdict = DNAT
+		port := packet.dstPort.number
+		if !packet.dstPort.known {
+			port = 0
+		}
+		e.endpoint = netip.AddrPortFrom(packet.dst, port)
+	}
+	e.masquerade = (e.verdict == Accept || e.verdict == DNAT) && packet.has(masqueraded)
+	w.endings = append(w.endings, e)
+}
+
+// maxOutcomes bounds how many outcomes are told apart by their assumptions.
+const maxOutcomes = 1 << 13
+
+// result gathers the endings.
+func (w *walk) result() *Trace {
+	t := &Trace{Flow: w.flow}
+	if !w.spent {
+		t.Outcomes = w.outcomes()
+		w.spent = w.full() // telling them apart took too much
+	}
+	if w.spent {
+		w.remark(source.Warning, "too-many-branches", source.Position{},
+			"the packet's way forks into more branches than are followed; what becomes of it is unknown")
+		t.Outcomes = []Outcome{{
+			Verdict: Unknown, Probability: Certain,
+			Assumptions: []Assumption{},
+			Path:        []Step{{Effect: "too many branches", Matched: Yes}},
+		}}
+	}
+	t.Diagnostics = w.remarks
+	return t
+}
+
+func (w *walk) outcomes() []Outcome {
+	var fates []fate
+	byFate := map[fate][]ending{}
+	for _, e := range w.endings {
+		if byFate[e.fate] == nil {
+			fates = append(fates, e.fate)
+		}
+		byFate[e.fate] = append(byFate[e.fate], e)
+	}
+	type found struct {
+		Outcome
+		answers []answer
+	}
+	var all []found
+	for _, f := range fates {
+		var m mass
+		for _, e := range byFate[f] {
+			m = w.plus(m, e.mass)
+		}
+		for _, t := range m {
+			ok := w.cubes(t.when, func(answers []answer) bool {
+				answers = slices.Clone(answers)
+				o := Outcome{Verdict: f.verdict, Endpoint: f.endpoint, Masquerade: f.masquerade, Probability: t.chance}
+				o.Assumptions = w.assumptions(answers)
+				w.fill(&o, byFate[f], answers)
+				all = append(all, found{o, answers})
+				return len(all) < maxOutcomes
+			})
+			if !ok {
+				w.spent = true
+				return nil
+			}
+		}
+	}
+	slices.SortStableFunc(all, func(a, b found) int {
+		return cmp.Or(
+			slices.CompareFunc(a.answers, b.answers, compareAnswers),
+			cmp.Compare(slices.Index(verdictOrder, a.Verdict), slices.Index(verdictOrder, b.Verdict)),
+			a.Endpoint.Compare(b.Endpoint),
+			compareBools(a.Masquerade, b.Masquerade))
+	})
+	out := make([]Outcome, len(all))
+	for i := range all {
+		out[i] = all[i].Outcome
+	}
+	return out
+}
+
+var verdictOrder = []Verdict{DNAT, Accept, Reject, Drop, Unknown}
+
+// compareAnswers puts the older question first, and yes before no.
+func compareAnswers(a, b answer) int {
+	return cmp.Or(cmp.Compare(a.question, b.question), compareBools(b.yes, a.yes))
+}
+
+// compareBools puts false first.
+func compareBools(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case a:
+		return 1
+	}
+	return -1
+}
+
+// fill takes path and particulars from the endings that lie under the answers.
+func (w *walk) fill(o *Outcome, endings []ending, answers []answer) {
+	under := always
+	for _, a := range answers { // the oldest lies at the bottom
+		c := w.literal(a.question)
+		if !a.yes {
+			c = w.not(c)
+		}
+		under = w.and(c, under)
+	}
+	first := true
+	for _, e := range endings {
+		if len(w.only(e.mass, under)) == 0 {
+			continue
+		}
+		if first {
+			o.Path, o.RejectWith, o.Local = w.steps(e.trail), e.with, e.local
+		}
+		o.Local = o.Local && e.local
+		first = false
+	}
+}

@@ -1,0 +1,139 @@
+package trace
+
+import (
+	"net/netip"
+
+	"github.com/svcpath/svcpath/analyzer/netfilter"
+)
+
+// A packet is everything that rules can change about a packet, and where it
+// is. What never changes on the way stands in the Flow. Packets that are equal
+// meet the same fate: the walk computes nothing twice for them.
+type packet struct {
+	hook    netfilter.Hook
+	in, out link
+
+	// Addresses are invalid, ports not known, when a translation does not
+	// tell which it chose.
+	src, dst         netip.Addr
+	srcPort, dstPort port
+
+	mark, connMark bits
+	tos            bits
+	ttl            int16 // unknownTTL if it is not known
+
+	tracking tracking
+	done     does
+	facts    int32  // what rules did to lists of addresses, see recent.go
+	sets     uint16 // how many updates of ipsets the packet caused
+}
+
+// A link is an interface's name, "" for none.
+type link struct {
+	name  string
+	known bool
+}
+
+var noLink = link{known: true}
+
+type port struct {
+	number uint16
+	known  bool
+}
+
+// bits are a number some bits of which are known.
+type bits struct {
+	value, known uint32
+}
+
+func knownBits(value uint32) bits { return bits{value, 1<<32 - 1} }
+
+// equals tells whether the bits under the mask are those of value.
+func (b bits) equals(value, mask uint32) ternary {
+	switch {
+	case value&^mask != 0, (b.value^value)&mask&b.known != 0:
+		return no
+	case mask&^b.known != 0:
+		return maybe
+	}
+	return yes
+}
+
+// set is (b &^ mask) ^ value, as xt_mark.c has it.
+func (b bits) set(value, mask uint32) bits {
+	b.known |= mask
+	b.value = (b.value&^mask ^ value) & b.known
+	return b
+}
+
+// copied is (b &^ mask) ^ from.
+func (b bits) copied(from bits, mask uint32) bits {
+	b.known = (b.known | mask) & from.known
+	b.value = (b.value&^mask ^ from.value) & b.known
+	return b
+}
+
+func (b bits) masked(mask uint32) bits {
+	return bits{b.value & mask, b.known | ^mask}
+}
+
+// shifted is b shifted to the left, or to the right if left is negative.
+func (b bits) shifted(left int8) bits {
+	if left >= 0 {
+		return bits{b.value << left, b.known<<left | (1<<left - 1)}
+	}
+	right := -int(left)
+	return bits{b.value >> right, b.known>>right | ^(^uint32(0) >> right)}
+}
+
+const unknownTTL = -1
+
+// tracking is what conntrack knows of the packet.
+type tracking uint8
+
+const (
+	notYet    tracking = iota // conntrack runs at priority -200, after raw
+	tracked                   // it belongs to a connection
+	untracked                 // "-j CT --notrack"
+	invalid                   // conntrack made nothing of it
+)
+
+// does are things that happened to the packet on its way.
+type does uint16
+
+const (
+	destinationBound   does = 1 << iota // nat has decided on the destination (IPS_DST_NAT_DONE)
+	sourceBound                         // nat has decided on the source (IPS_SRC_NAT_DONE)
+	translated                          // a rule translated the destination, if only to what it was
+	destinationChanged                  // the destination is another (IPS_DST_NAT)
+	sourceChanged                       // the source is another (IPS_SRC_NAT)
+	masqueraded                         // a rule of postrouting translated the source
+	toSocket                            // TPROXY gave it to a local socket
+	toNode                              // a rule redirected it to the node, at an address that is not known
+	looping                             // it left by lo and came in again
+)
+
+func (p *packet) has(d does) bool { return p.done&d != 0 }
+
+// ternary is an answer that may be open.
+type ternary uint8
+
+const (
+	no ternary = iota
+	maybe
+	yes
+)
+
+func (t ternary) xor(negated bool) ternary {
+	if negated {
+		return yes - t
+	}
+	return t
+}
+
+func ternaryOf(b bool) ternary {
+	if b {
+		return yes
+	}
+	return no
+}

@@ -1,0 +1,129 @@
+package trace
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+
+	"github.com/svcpath/svcpath/analyzer/netfilter"
+)
+
+// A fact is what a rule did to a list of addresses of "-m recent", with the
+// facts before it.
+type fact struct {
+	before  int32 // place of the fact before, counted from 1; 0 for none
+	list    string
+	client  netip.Addr
+	removed bool // else it was added, just now
+}
+
+// noted is the packet with a fact added.
+func (w *walk) noted(number int32, list string, client netip.Addr, removed bool) int32 {
+	p := &w.packets[number]
+	if gone, ok := w.fact(p, list, client); ok && gone == removed {
+		return number
+	}
+	f := fact{p.facts, list, client, removed}
+	place, ok := w.places[f]
+	if !ok {
+		if w.places == nil {
+			w.places = map[fact]int32{}
+		}
+		w.facts = append(w.facts, f)
+		place = int32(len(w.facts))
+		w.places[f] = place
+	}
+	return w.changed(number, func(p *packet) { p.facts = place })
+}
+
+// fact is the last thing that happened to the client in the list.
+func (w *walk) fact(p *packet, list string, client netip.Addr) (removed, ok bool) {
+	for at := p.facts; at != 0; at = w.facts[at-1].before {
+		if f := w.facts[at-1]; f.list == list && f.client == client {
+			return f.removed, true
+		}
+	}
+	return false, false
+}
+
+// recent tells which part of a particle a Recent match holds for, and does
+// what it does (xt_recent.c, recent_mt). Whether a client was here before is a
+// matter of the past, and so an open question.
+func (w *walk) recent(rule *netfilter.Rule, m *netfilter.Recent, p particle) (hits, misses []particle) {
+	packet := &w.packets[p.packet]
+	client := packet.src
+	if m.Side == netfilter.Destination {
+		client = packet.dst
+	}
+	client = maskedBy(client, m.Mask)
+
+	found, missing := p, p
+	found.mass, missing.mass = nil, nil
+	switch removed, ok := w.fact(packet, m.Name, client); {
+	case m.Action == netfilter.RecentSet:
+		found.mass = p.mass
+	case ok && removed:
+		missing.mass = p.mass
+	case ok && m.HitCount <= 1 && !m.TTL:
+		found.mass = p.mass
+	default:
+		seen := w.question(recentKey(m, client), recentQuestion(rule, m, client))
+		found.mass, missing.mass = w.only(p.mass, seen), w.only(p.mass, w.not(seen))
+	}
+
+	// Inverted, "update" refreshes those that it does not find fresh.
+	switch {
+	case m.Action == netfilter.RecentSet, m.Action == netfilter.RecentUpdate && !m.Not:
+		found.packet = w.noted(found.packet, m.Name, client, false)
+	case m.Action == netfilter.RecentRemove:
+		found.packet = w.noted(found.packet, m.Name, client, true)
+		missing.packet = w.noted(missing.packet, m.Name, client, true)
+	}
+	if m.Not {
+		found, missing = missing, found
+	}
+	return keep(found), keep(w.missed(missing, rule, m, missing.mass))
+}
+
+func recentKey(m *netfilter.Recent, client netip.Addr) string {
+	key := fmt.Sprint("\x00recent ", m.Name, " ", client, " ", m.HitCount, " ", m.TTL)
+	if m.Action != netfilter.RecentRemove { // which looks at no time
+		key += fmt.Sprint(" ", m.Seconds)
+	}
+	return key
+}
+
+func recentQuestion(rule *netfilter.Rule, m *netfilter.Recent, client netip.Addr) question {
+	who := "the client"
+	if client.IsValid() {
+		who = client.String()
+	}
+	var how strings.Builder
+	if m.HitCount > 1 {
+		fmt.Fprintf(&how, " %d times", m.HitCount)
+	}
+	if m.Seconds != 0 && m.Action != netfilter.RecentRemove {
+		fmt.Fprintf(&how, " within the last %d s", m.Seconds)
+	}
+	return question{
+		rule:   rule,
+		yes:    fmt.Sprintf("%s was seen before by recent list %s%s", who, m.Name, how.String()),
+		no:     fmt.Sprintf("%s was not seen before by recent list %s%s", who, m.Name, how.String()),
+		list:   m.Name,
+		client: who,
+	}
+}
+
+// maskedBy is the network that an address counts for, as its first address.
+func maskedBy(a netip.Addr, mask string) netip.Addr {
+	bits, err := netip.ParseAddr(mask)
+	if err != nil || !a.IsValid() || bits.BitLen() != a.BitLen() {
+		return a
+	}
+	x, m := a.AsSlice(), bits.AsSlice()
+	for i := range x {
+		x[i] &= m[i]
+	}
+	a, _ = netip.AddrFromSlice(x)
+	return a
+}

@@ -1,0 +1,233 @@
+package trace
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+
+	"github.com/svcpath/svcpath/analyzer/netfilter"
+)
+
+// A Step is one thing that happened to a packet.
+type Step struct {
+	Hook netfilter.Hook
+	// Chain is where it happened; nil for what the kernel does by itself,
+	// which is routing.
+	Chain *netfilter.Chain
+	// Rule is nil for a chain's policy, and without a Chain.
+	Rule *netfilter.Rule
+	// Effect says in a few words what it came to: "jump KUBE-SERVICES", "mark
+	// is 0x4000", "dnat to 10.0.0.1:80", "policy ACCEPT", "routed to eth0".
+	// Words of the dump in it are as the dump has them.
+	Effect string
+	// Matched is No only for steps of TraceAllSteps; then Missed is the match
+	// that does not hold. Assumed is a rule that was taken to match, by one of
+	// the outcome's assumptions.
+	Matched Matched
+	Missed  netfilter.Match
+	// Chance is the probability with which the rule's statistic matches hold;
+	// the zero Chance for a rule without.
+	Chance Chance
+}
+
+// Matched says whether a rule matched.
+type Matched uint8
+
+// The ways to match.
+const (
+	No Matched = iota
+	Assumed
+	Yes
+)
+
+// effect is what a step came to.
+type effect uint8
+
+const (
+	nothing effect = iota // the step is a frame around others
+	missed
+	passes
+	jumped
+	comesBack
+	accepts
+	drops
+	rejects
+	marked
+	edited
+	notTracked
+	sendsTo
+	hidesSource
+	diverted
+	queued
+	unknownTarget
+	policy
+	told // by the words in note
+)
+
+// A trail is the way of a particle: its last step, the steps inside the chain
+// that this one jumped to, and the trail before. Particles share trails, and a
+// trail is written out only for an outcome.
+type trail struct {
+	before, inner *trail
+	hook          netfilter.Hook
+	effect        effect
+	rule          *netfilter.Rule
+	chain         *netfilter.Chain
+	missed        netfilter.Match
+	packet        int32 // after the step
+	note          string
+}
+
+// step is a trail with a rule's step added.
+func (w *walk) step(before *trail, rule *netfilter.Rule, packet int32, e effect) *trail {
+	return &trail{before: before, hook: w.packets[packet].hook, effect: e, rule: rule, chain: rule.Chain(), packet: packet}
+}
+
+func (w *walk) stepMissed(before *trail, rule *netfilter.Rule, packet int32, why netfilter.Match) *trail {
+	t := w.step(before, rule, packet, missed)
+	t.missed = why
+	return t
+}
+
+// note is a trail with a remark about what the kernel did by itself.
+func (w *walk) note(before *trail, packet int32, text string) *trail {
+	return &trail{before: before, hook: w.packets[packet].hook, effect: told, packet: packet, note: text}
+}
+
+// maxSteps bounds how much of a path is written out; jumps that fork like a
+// tree can make one of any length.
+const maxSteps = 1 << 14
+
+// steps writes a trail out, oldest step first. With more than maxSteps of
+// them, the oldest are left out, and a first step says so.
+func (w *walk) steps(t *trail) []Step {
+	var out []Step
+	stack := []*trail{t}
+	for len(stack) > 0 && len(out) < maxSteps {
+		t := stack[len(stack)-1]
+		stack = stack[:len(stack)-1]
+		if t == nil {
+			continue
+		}
+		// Backwards: what the chain did comes before the jump to it.
+		switch {
+		case t.inner != nil:
+			outer := *t
+			outer.inner = nil
+			stack = append(stack, &outer, t.inner)
+		default:
+			if t.effect != nothing {
+				out = append(out, w.written(t))
+			}
+			stack = append(stack, t.before)
+		}
+	}
+	if len(out) == maxSteps {
+		out = append(out, Step{Effect: "more steps than can be shown", Matched: Yes})
+	}
+	reverse(out)
+	return out
+}
+
+func (w *walk) written(t *trail) Step {
+	s := Step{Hook: t.hook, Chain: t.chain, Rule: t.rule, Effect: w.describe(t), Matched: Yes, Missed: t.missed}
+	if t.effect == missed {
+		s.Matched = No
+	}
+	if t.rule == nil {
+		return s
+	}
+	q := asking{walk: w, rule: t.rule, packet: &w.packets[t.packet]}
+	for _, m := range t.rule.Matches() {
+		if st, ok := m.(*netfilter.Statistic); ok {
+			if s.Chance.IsZero() {
+				s.Chance = Certain
+			}
+			s.Chance = s.Chance.times(oddsOf(st))
+			continue
+		}
+		if _, ok := m.(*netfilter.Recent); s.Matched == Yes && (ok || q.match(m) == maybe) {
+			s.Matched = Assumed
+		}
+	}
+	return s
+}
+
+func (w *walk) describe(t *trail) string {
+	p := &w.packets[t.packet]
+	switch t.effect {
+	case missed:
+		return "no match"
+	case passes:
+		if target := t.rule.Target(); target != nil {
+			return strings.TrimPrefix(target.String(), "-j ") + ", goes on"
+		}
+		return "goes on"
+	case jumped:
+		if j, ok := t.rule.Jump(); ok && j.Goto {
+			return "goto " + j.Name
+		} else if ok {
+			return "jump " + j.Name
+		}
+	case comesBack:
+		return "return"
+	case accepts:
+		return "accept"
+	case drops:
+		return "drop"
+	case rejects:
+		if r, ok := t.rule.Target().(*netfilter.Reject); ok {
+			return "reject with " + r.With
+		}
+	case marked:
+		return describeMark(t.rule.Target(), p)
+	case notTracked:
+		return "connection not tracked"
+	case sendsTo:
+		return "dnat to " + endpointString(p.dst, p.dstPort, w.flow.Protocol)
+	case hidesSource:
+		if !p.src.IsValid() {
+			return "source rewritten"
+		}
+		return "source rewritten to " + p.src.String()
+	case diverted:
+		return "given to a transparent socket"
+	case queued:
+		return "given to a program"
+	case unknownTarget:
+		return "unknown effect"
+	case policy:
+		return "policy " + t.chain.Base.Policy.Name()
+	case told:
+		return t.note
+	}
+	if t.rule != nil && t.rule.Target() != nil {
+		return strings.TrimPrefix(t.rule.Target().String(), "-j ")
+	}
+	return ""
+}
+
+func describeMark(s netfilter.Statement, p *packet) string {
+	what, b := "mark", p.mark
+	switch s.(type) {
+	case *netfilter.SetConnMark, *netfilter.SaveMark:
+		what, b = "connection mark", p.connMark
+	}
+	if b != knownBits(b.value) {
+		return what + " changed"
+	}
+	return fmt.Sprintf("%s is %#x", what, b.value)
+}
+
+// endpointString is "10.0.0.1:80", with what is not known left out.
+func endpointString(a netip.Addr, p port, protocol uint8) string {
+	switch {
+	case !a.IsValid() && !p.known:
+		return "an address that is not known"
+	case !a.IsValid():
+		return fmt.Sprintf("an address that is not known, port %d", p.number)
+	case !p.known || !hasPorts(protocol):
+		return a.String()
+	}
+	return netip.AddrPortFrom(a, p.number).String()
+}

@@ -1,0 +1,212 @@
+package trace
+
+import (
+	"fmt"
+
+	"github.com/svcpath/svcpath/analyzer/netfilter"
+)
+
+// goesPast reports whether a statement leaves the packet and its way alone.
+func goesPast(s netfilter.Statement) bool {
+	switch s := s.(type) {
+	case *netfilter.Log, *netfilter.NFLog, *netfilter.Trace, *netfilter.Audit, *netfilter.Tee,
+		*netfilter.Classify, *netfilter.FillChecksum, *netfilter.SetMSS:
+		return true
+	case *netfilter.OpaqueTarget:
+		switch s.Name {
+		// Targets of x_tables that return XT_CONTINUE and change nothing that
+		// rules look at here.
+		case "IDLETIMER", "LED", "RATEEST", "SECMARK", "CONNSECMARK", "TCPOPTSTRIP", "ULOG", "ECN":
+			return true
+		}
+	}
+	return false
+}
+
+// apply has a statement done to a particle; jumps are not among them.
+func (w *walk) apply(rule *netfilter.Rule, statement netfilter.Statement, p particle) []exit {
+	if goesPast(statement) {
+		return []exit{{particle: w.passed(rule, p)}}
+	}
+	switch s := statement.(type) {
+	case netfilter.Verdict:
+		return w.verdict(rule, s, p)
+	case *netfilter.Reject:
+		p.trail = w.step(p.trail, rule, p.packet, rejects)
+		return []exit{{particle: p, way: rejected, with: s.With}}
+
+	case *netfilter.SetMark:
+		return w.change(rule, p, marked, func(p *packet) { p.mark = p.mark.set(s.Value, s.Mask) })
+	case *netfilter.SetConnMark, *netfilter.SaveMark, *netfilter.RestoreMark:
+		if !w.packets[p.packet].connected() {
+			return []exit{{particle: w.passed(rule, p)}}
+		}
+		return w.connMark(rule, s, p)
+	case *netfilter.SetDSCP:
+		return w.change(rule, p, edited, func(p *packet) { p.tos = p.tos.set(uint32(s.Value)<<2, 0xfc) })
+	case *netfilter.SetTOS:
+		return w.change(rule, p, edited, func(p *packet) { p.tos = p.tos.set(uint32(s.Value), uint32(s.Mask)) })
+	case *netfilter.SetTTL:
+		return w.change(rule, p, edited, func(p *packet) { p.ttl = newTTL(p.ttl, s) })
+	case *netfilter.UpdateSet:
+		return w.change(rule, p, edited, func(p *packet) {
+			p.sets++
+			if s.MapMark {
+				p.mark = bits{}
+			}
+		})
+	case *netfilter.Track:
+		if !s.NoTrack || w.packets[p.packet].tracking != notYet {
+			return []exit{{particle: w.passed(rule, p)}} // xt_CT.c: what has a connection keeps it
+		}
+		return w.change(rule, p, notTracked, func(p *packet) { p.tracking = untracked })
+
+	case *netfilter.DNAT, *netfilter.SNAT, *netfilter.Masquerade, *netfilter.Redirect, *netfilter.NetMap:
+		return w.translate(rule, s, p)
+	case *netfilter.TProxy:
+		return w.tproxy(rule, s, p)
+	case *netfilter.NFQueue:
+		return w.queue(rule, fmt.Sprintf("queue %d", s.First), p)
+	case *netfilter.OpaqueTarget:
+		return w.opaque(rule, s, p)
+	}
+	return w.uncertain(rule, p, statement.String())
+}
+
+// passed is a particle that nothing became of.
+func (w *walk) passed(rule *netfilter.Rule, p particle) particle {
+	if w.all {
+		p.trail = w.step(p.trail, rule, p.packet, passes)
+	}
+	return p
+}
+
+// change is a packet that goes on changed.
+func (w *walk) change(rule *netfilter.Rule, p particle, what effect, how func(*packet)) []exit {
+	p.packet = w.changed(p.packet, how)
+	p.trail = w.step(p.trail, rule, p.packet, what)
+	return []exit{{particle: p}}
+}
+
+func (w *walk) verdict(rule *netfilter.Rule, v netfilter.Verdict, p particle) []exit {
+	e := exit{particle: p}
+	switch v {
+	case netfilter.Accept:
+		e.way, e.trail = accepted, w.step(p.trail, rule, p.packet, accepts)
+	case netfilter.Drop:
+		e.way, e.trail = dropped, w.step(p.trail, rule, p.packet, drops)
+	case netfilter.Return:
+		e.way, e.trail = returns, w.step(p.trail, rule, p.packet, comesBack)
+	case netfilter.Queue:
+		return w.queue(rule, "queue 0", p)
+	default:
+		e.particle = w.passed(rule, p)
+	}
+	return []exit{e}
+}
+
+// fork is a particle's two parts, by the answer to a question.
+func (w *walk) fork(p particle, key string, q question) (if_, else_ particle) {
+	c := w.question(key, q)
+	if_, else_ = p, p
+	if_.mass, else_.mass = w.only(p.mass, c), w.only(p.mass, w.not(c))
+	return if_, else_
+}
+
+// possible leaves out the exits without mass.
+func possible(exits ...exit) []exit {
+	out := exits[:0]
+	for _, e := range exits {
+		if len(e.mass) > 0 {
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
+// queue gives the packet to a program, which lets it pass or not.
+func (w *walk) queue(rule *netfilter.Rule, name string, p particle) []exit {
+	pass, stop := w.fork(p, fmt.Sprintf("\x00%s %d", name, p.packet), question{
+		rule: rule,
+		yes:  "the program that reads " + name + " accepts the packet",
+		no:   "the program that reads " + name + " drops the packet",
+	})
+	pass.trail, stop.trail = w.step(p.trail, rule, p.packet, queued), w.step(p.trail, rule, p.packet, queued)
+	return possible(exit{particle: pass, way: accepted}, exit{particle: stop, way: dropped})
+}
+
+// tproxy gives the packet to a transparent socket, or drops it where there is
+// none (xt_TPROXY.c, tproxy_tg4).
+func (w *walk) tproxy(rule *netfilter.Rule, t *netfilter.TProxy, p particle) []exit {
+	found, none := w.fork(p, fmt.Sprintf("\x00%p %d", rule, p.packet), question{
+		rule: rule,
+		yes:  fmt.Sprintf("a transparent socket listens for %s", t),
+		no:   fmt.Sprintf("no transparent socket listens for %s", t),
+	})
+	found.packet = w.changed(p.packet, func(p *packet) {
+		p.mark = p.mark.set(t.Value, t.Mask)
+		p.done |= toSocket
+	})
+	found.trail, none.trail = w.step(p.trail, rule, found.packet, diverted), w.step(p.trail, rule, p.packet, drops)
+	return possible(exit{particle: found, way: accepted}, exit{particle: none, way: dropped})
+}
+
+// undeclared is a jump to a chain that the dump does not hold.
+func (w *walk) undeclared(rule *netfilter.Rule, jump *netfilter.Jump, p particle) []exit {
+	exits := w.uncertain(rule, p, "chain "+jump.Name+", which the input does not declare,")
+	if jump.Goto {
+		for i := range exits {
+			if exits[i].way == goesOn {
+				exits[i].way = returns
+			}
+		}
+	}
+	return exits
+}
+
+// opaque is a target that is not modelled.
+func (w *walk) opaque(rule *netfilter.Rule, t *netfilter.OpaqueTarget, p particle) []exit {
+	name := t.Text
+	if name == "" {
+		name = "a target that the input breaks off before"
+	}
+	return w.uncertain(rule, p, name)
+}
+
+// uncertain is a particle that goes on unchanged, or nobody can tell.
+func (w *walk) uncertain(rule *netfilter.Rule, p particle, who string) []exit {
+	on, ends := w.fork(p, fmt.Sprintf("\x00%s %p %d", who, rule, p.packet), question{
+		rule: rule,
+		yes:  who + " lets the packet go on unchanged",
+		no:   who + " does something else with the packet",
+	})
+	on.trail, ends.trail = w.step(p.trail, rule, p.packet, unknownTarget), w.step(p.trail, rule, p.packet, unknownTarget)
+	return possible(exit{particle: on}, exit{particle: ends, way: lost})
+}
+
+// connMark does the three things of xt_connmark.c, connmark_tg_shift.
+func (w *walk) connMark(rule *netfilter.Rule, statement netfilter.Statement, p particle) []exit {
+	return w.change(rule, p, marked, func(p *packet) {
+		switch s := statement.(type) {
+		case *netfilter.SetConnMark:
+			p.connMark = p.connMark.set(s.Value, s.Mask).shifted(s.LeftShift)
+		case *netfilter.SaveMark:
+			p.connMark = p.connMark.copied(p.mark.masked(s.PacketMask).shifted(s.LeftShift), s.ConnMask)
+		case *netfilter.RestoreMark:
+			p.mark = p.mark.copied(p.connMark.masked(s.ConnMask).shifted(s.LeftShift), s.PacketMask)
+		}
+	})
+}
+
+// newTTL is a time to live after a change (xt_HL.c).
+func newTTL(old int16, s *netfilter.SetTTL) int16 {
+	switch {
+	case s.Change == netfilter.TTLSet:
+		return int16(s.Value)
+	case old == unknownTTL:
+		return unknownTTL
+	case s.Change == netfilter.TTLIncrement:
+		return min(old+int16(s.Value), 255)
+	}
+	return max(old-int16(s.Value), 0)
+}

@@ -1,0 +1,194 @@
+// Package trace follows one packet through all hooks of a snapshot: which rules
+// decide something about it, and every way in which it can end, with exact
+// probabilities.
+//
+// The walk is the kernel's: hooks in its order, base chains of all tables and
+// back ends in order of priority, nat for a connection's first packet, the
+// routing decision before input and forward and again after a translation on
+// the way out. What a capture does not tell is never guessed: a match that is
+// not known to hold splits the way, both are followed, and each outcome names
+// the assumptions that it rests on. What the kernel does outside of netfilter
+// is taken to let the packet pass: forwarding is on, rp_filter drops nothing,
+// policy routing and traffic control send it nowhere else.
+//
+// Kernel files are cited as of Linux 6.x.
+package trace
+
+import (
+	"cmp"
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"github.com/svcpath/svcpath/analyzer/netfilter"
+	"github.com/svcpath/svcpath/analyzer/snapshot"
+	"github.com/svcpath/svcpath/analyzer/source"
+)
+
+// A Tracer follows packets through one snapshot. New makes it; it never
+// changes afterwards, so any number of goroutines may use it.
+type Tracer struct {
+	families [2]family // IPv4, IPv6
+	node     node
+	pods     []netip.Prefix
+}
+
+// family is what the kernel runs for packets of one address family.
+type family struct {
+	hooks [netfilter.Egress + 1][]stage
+	// translates says that nat rules exist, at whatever hook.
+	translates bool
+	// unfiltered says that no chain of the capture filters, so that table
+	// filter is taken to be missing from it.
+	unfiltered bool
+	// remarks are true of every trace of the family.
+	remarks []source.Diagnostic
+}
+
+// A stage is one thing that the kernel registered at a hook.
+type stage struct {
+	priority int
+	what     stageKind
+	// chains has one base chain; for nat all of the hook's, in order of
+	// priority.
+	chains []*netfilter.Chain
+}
+
+type stageKind uint8
+
+const (
+	chainStage     stageKind = iota
+	conntrackStage           // conntrack looks up or makes the packet's connection
+	natStage
+)
+
+// New prepares a snapshot, which must not change afterwards.
+func New(s *snapshot.Snapshot) *Tracer {
+	t := &Tracer{node: newNode(s), pods: s.PodCIDRs}
+	for i, f := range []netfilter.Family{netfilter.IPv4, netfilter.IPv6} {
+		t.families[i] = newFamily(s, f)
+	}
+	return t
+}
+
+func newFamily(s *snapshot.Snapshot, which netfilter.Family) family {
+	var f family
+	var nat [len(f.hooks)][]*netfilter.Chain
+	f.unfiltered = true
+	for _, table := range s.Tables {
+		switch table.Family {
+		case which, netfilter.Inet, netfilter.AnyFamily:
+		default:
+			continue
+		}
+		for _, c := range table.Chains() {
+			switch {
+			case c.Base == nil:
+			case c.Base.Type == netfilter.NATType:
+				f.translates = f.translates || c.NumRules() > 0
+				nat[c.Base.Hook] = append(nat[c.Base.Hook], c)
+			default:
+				f.unfiltered = f.unfiltered && (table.Name == "raw" || table.Name == "mangle")
+				f.hooks[c.Base.Hook] = append(f.hooks[c.Base.Hook], stage{priority: c.Base.Priority, chains: []*netfilter.Chain{c}})
+			}
+		}
+	}
+	for _, hook := range []netfilter.Hook{netfilter.Prerouting, netfilter.Output} {
+		// net/netfilter/nf_conntrack_proto.c, ipv4_conntrack_ops.
+		f.hooks[hook] = append(f.hooks[hook], stage{priority: netfilter.PriorityConntrack, what: conntrackStage})
+	}
+	for hook, chains := range nat {
+		if chains == nil {
+			continue
+		}
+		// All nat chains of a hook run inside one function, which is
+		// registered at iptables' priority whatever theirs is; among
+		// themselves they keep their order (nf_nat_core.c,
+		// nf_nat_register_fn).
+		slices.SortStableFunc(chains, func(a, b *netfilter.Chain) int { return cmp.Compare(a.Base.Priority, b.Base.Priority) })
+		priority := netfilter.PriorityNATDestination
+		if changesSource(netfilter.Hook(hook)) {
+			priority = netfilter.PriorityNATSource
+		}
+		f.hooks[hook] = append(f.hooks[hook], stage{priority: priority, what: natStage, chains: chains})
+		f.remarkTies(chains)
+	}
+	for _, stages := range f.hooks {
+		// Conntrack and nat were registered before the chains that share
+		// their priority here, which no chain of iptables does.
+		slices.SortStableFunc(stages, func(a, b stage) int {
+			return cmp.Or(cmp.Compare(a.priority, b.priority), cmp.Compare(b.what, a.what))
+		})
+		var chains []*netfilter.Chain
+		for _, s := range stages {
+			if s.what == chainStage {
+				chains = append(chains, s.chains...)
+			}
+		}
+		f.remarkTies(chains)
+	}
+	return f
+}
+
+// changesSource reports whether nat at the hook is for sources, else for
+// destinations (include/net/netfilter/nf_nat.h, HOOK2MANIP).
+func changesSource(h netfilter.Hook) bool {
+	return h == netfilter.Input || h == netfilter.Postrouting
+}
+
+// remarkTies says where the order of chains rests on the order of the input.
+// The kernel runs the one first that was registered last
+// (net/netfilter/core.c, nf_hook_entries_grow), which no dump tells.
+func (f *family) remarkTies(chains []*netfilter.Chain) {
+	for i := 1; i < len(chains); i++ {
+		a, b := chains[i-1], chains[i]
+		if a.Base.Priority == b.Base.Priority && a.NumRules() > 0 && b.NumRules() > 0 {
+			f.remarks = append(f.remarks, source.Diagnostic{
+				Severity: source.Info,
+				Pos:      b.Pos,
+				Code:     "same-priority",
+				Message: fmt.Sprintf("chain %s of table %s stands twice at hook %s with priority %d; the first in the input is taken to run first",
+					b.Name, b.Table.Name, b.Base.Hook, b.Base.Priority),
+			})
+		}
+	}
+}
+
+// Trace follows one packet. The error says why there can be no such packet.
+func (t *Tracer) Trace(f Flow) (*Trace, error) { return t.trace(f, false) }
+
+// TraceAllSteps is Trace with paths that also hold the rules which did not
+// match and those that decided nothing.
+func (t *Tracer) TraceAllSteps(f Flow) (*Trace, error) { return t.trace(f, true) }
+
+func (t *Tracer) trace(f Flow, all bool) (*Trace, error) {
+	f, err := f.checked()
+	if err != nil {
+		return nil, err
+	}
+	if f.From == "" {
+		f.From = t.originOf(f)
+		if f.From == FromNode && f.InInterface != "" {
+			return nil, fmt.Errorf("flow %q: interface %s: a packet that the node sends comes in by none", f.Name, f.InInterface)
+		}
+	}
+	w := newWalk(t, f, all)
+	w.journey()
+	return w.result(), nil
+}
+
+// originOf tells by its source where a packet comes from.
+func (t *Tracer) originOf(f Flow) Origin {
+	if !f.Source.IsValid() || f.InInterface != "" {
+		return FromExternal
+	}
+	if local, _ := t.node.isLocal(f.Source); local {
+		return FromNode
+	}
+	for _, p := range t.pods {
+		if p.Contains(f.Source) {
+			return FromPod
+		}
+	}
+	return FromExternal
+}

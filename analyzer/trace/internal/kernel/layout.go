@@ -163,7 +163,6 @@ var sysctls = []struct{ path, value string }{
 	{"ipv4/conf/lo/rp_filter", "0"},
 	{"ipv4/conf/all/send_redirects", "0"},
 	{"ipv4/conf/default/send_redirects", "0"},
-	{"ipv4/conf/all/accept_local", "1"},
 	{"ipv4/conf/all/route_localnet", "1"},
 	// Else REJECT falls silent after a few packets. A mask of no types takes
 	// ICMP errors out of both limits (net/ipv4/icmp.c, icmpv4_mask_allow).
@@ -185,4 +184,16 @@ func setSysctls() error {
 		}
 	}
 	return nil
+}
+
+// Marked finds the interface that has a marker address, by its place in
+// Interfaces. REDIRECT, like MASQUERADE, takes the marker for the interface's
+// address.
+func (l Layout) Marked(a netip.Addr) (i int, ok bool) {
+	for i := range l.Interfaces {
+		if a == marker4(i) || a == marker6(i) {
+			return i, true
+		}
+	}
+	return 0, false
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -48,7 +49,10 @@ type object struct {
 			Ingress []struct{ IP string }
 		} `yaml:"loadBalancer"`
 	}
-	Metadata  struct{ Name string }
+	Metadata struct {
+		Name, Namespace string
+		Labels          map[string]string
+	}
 	Endpoints []struct {
 		Addresses []string
 		NodeName  string `yaml:"nodeName"`
@@ -60,7 +64,10 @@ type recording struct {
 	name, ipv4, ipv6 string
 	snap             *snapshot.Snapshot
 	services         []object
-	sources          []client
+	clients          []client
+	// endpoints are the pods on the node, by namespace and name of their
+	// service.
+	endpoints map[string][]client
 }
 
 // A client is where packets come from.
@@ -116,8 +123,8 @@ func readRecording(t *testing.T, dir string) *recording {
 	}
 	r := &recording{name: filepath.Base(dir), ipv4: read("iptables-save.txt"), ipv6: read("ip6tables-save.txt")}
 	r.snap = open(t, r.ipv4, r.ipv6, read("ip-addr.txt"), read("ip-route.txt"))
+	r.endpoints = map[string][]client{}
 	var node object
-	var local []string // endpoints on the node
 	for _, text := range []string{read("node.yaml"), read("manifests.yaml")} {
 		decoder := yaml.NewDecoder(bytes.NewReader([]byte(text)))
 		for {
@@ -134,21 +141,23 @@ func readRecording(t *testing.T, dir string) *recording {
 			case "Node":
 				node = o
 			case "EndpointSlice":
+				service := o.Metadata.Namespace + "/" + o.Metadata.Labels["kubernetes.io/service-name"]
 				for _, e := range o.Endpoints {
-					if e.NodeName == node.Metadata.Name {
-						local = append(local, e.Addresses...)
+					for _, text := range e.Addresses {
+						if a := netip.MustParseAddr(text); e.NodeName == node.Metadata.Name && !r.isLocal(a) {
+							r.endpoints[service] = append(r.endpoints[service], client{trace.FromPod, "cni0", a})
+						}
 					}
 				}
 			}
 		}
 	}
-	r.sources = r.clients(node, local)
+	r.clients = r.kinds(node)
 	return r
 }
 
-// clients are one of each kind of client, and each endpoint on the node, for
-// it may be its own client.
-func (r *recording) clients(node object, local []string) []client {
+// kinds are one client of each kind.
+func (r *recording) kinds(node object) []client {
 	outside := []string{"203.0.113.9", "2001:db8::9"}
 	for _, s := range r.services {
 		for _, p := range s.Spec.LoadBalancerSourceRanges {
@@ -185,11 +194,6 @@ func (r *recording) clients(node object, local []string) []client {
 		a[len(a)-1] = 0x63
 		pod, _ = netip.AddrFromSlice(a)
 		add(client{trace.FromExternal, "eth0", pod})
-	}
-	for _, e := range local {
-		if a := netip.MustParseAddr(e); !r.isLocal(a) {
-			add(client{trace.FromPod, "cni0", a})
-		}
 	}
 	for _, own := range r.snap.Addresses {
 		if a := own.Prefix.Addr(); !a.IsLinkLocalUnicast() {
@@ -228,65 +232,57 @@ type entry struct {
 	port     uint16
 }
 
-// entries are those of all services, each with a port and a protocol that are
+// entries are those of a service, each with a port and a protocol that are
 // wrong beside those that are right.
-func (r *recording) entries() []entry {
+func (r *recording) entries(s object) []entry {
 	protocols := map[string]uint8{"TCP": netfilter.TCP, "UDP": netfilter.UDP, "SCTP": netfilter.SCTP, "": netfilter.TCP}
 	others := map[uint8]uint8{netfilter.TCP: netfilter.UDP, netfilter.UDP: netfilter.SCTP, netfilter.SCTP: netfilter.TCP}
 	var all []entry
-	seen := map[entry]bool{}
 	add := func(text string, protocol uint8, port uint16) {
 		addr, err := netip.ParseAddr(text)
 		if err != nil || port == 0 {
-			return // "None", a host name's absence
+			return // a cluster IP of "None", a load balancer with a host name only
 		}
-		for _, e := range []entry{{addr, protocol, port}, {addr, protocol, port + 7}, {addr, others[protocol], port}} {
-			if !seen[e] {
-				seen[e] = true
-				all = append(all, e)
-			}
-		}
+		all = append(all, entry{addr, protocol, port}, entry{addr, protocol, port + 7}, entry{addr, others[protocol], port})
 	}
-	for _, s := range r.services {
-		for _, p := range s.Spec.Ports {
-			for _, addr := range s.Spec.ClusterIPs {
-				add(addr, protocols[p.Protocol], p.Port)
-			}
-			for _, addr := range s.Spec.ExternalIPs {
-				add(addr, protocols[p.Protocol], p.Port)
-			}
-			for _, i := range s.Status.LoadBalancer.Ingress {
-				add(i.IP, protocols[p.Protocol], p.Port)
-			}
-			for _, own := range r.snap.Addresses {
-				if a := own.Prefix.Addr(); !a.IsLinkLocalUnicast() {
-					add(a.String(), protocols[p.Protocol], p.NodePort)
-				}
-			}
-		}
+	onNode := func(protocol uint8, port uint16) {
 		for _, own := range r.snap.Addresses {
 			if a := own.Prefix.Addr(); !a.IsLinkLocalUnicast() {
-				add(a.String(), netfilter.TCP, s.Spec.HealthCheckNodePort)
+				add(a.String(), protocol, port)
 			}
 		}
 	}
+	for _, p := range s.Spec.Ports {
+		protocol := protocols[p.Protocol]
+		for _, addr := range slices.Concat(s.Spec.ClusterIPs, s.Spec.ExternalIPs) {
+			add(addr, protocol, p.Port)
+		}
+		for _, i := range s.Status.LoadBalancer.Ingress {
+			add(i.IP, protocol, p.Port)
+		}
+		onNode(protocol, p.NodePort)
+	}
+	onNode(netfilter.TCP, s.Spec.HealthCheckNodePort)
 	return all
 }
 
-// flows are all clients to all entries, but for what no client can dial: the
-// node's loopback addresses from elsewhere, and from loopback to elsewhere
-// than the node.
+// flows are all kinds of clients, and the service's own endpoints on the node,
+// to all entries, but for what no client can dial: the node's loopback
+// addresses from elsewhere, and from loopback to elsewhere than the node.
 func (r *recording) flows() []trace.Flow {
 	var all []trace.Flow
-	for _, e := range r.entries() {
-		for _, c := range r.sources {
-			if c.source.Is4() != e.addr.Is4() || e.addr.IsLoopback() && !c.source.IsLoopback() || c.source.IsLoopback() && !r.isLocal(e.addr) {
-				continue
+	for _, s := range r.services {
+		clients := slices.Concat(r.clients, r.endpoints[s.Metadata.Namespace+"/"+s.Metadata.Name])
+		for _, e := range r.entries(s) {
+			for _, c := range clients {
+				if c.source.Is4() != e.addr.Is4() || e.addr.IsLoopback() && !c.source.IsLoopback() || c.source.IsLoopback() && !r.isLocal(e.addr) {
+					continue
+				}
+				all = append(all, trace.Flow{
+					From: c.from, InInterface: c.in, Source: c.source,
+					Destination: e.addr, Protocol: e.protocol, Port: e.port,
+				})
 			}
-			all = append(all, trace.Flow{
-				From: c.from, InInterface: c.in, Source: c.source,
-				Destination: e.addr, Protocol: e.protocol, Port: e.port,
-			})
 		}
 	}
 	return all
@@ -296,11 +292,13 @@ func (r *recording) flows() []trace.Flow {
 // flows that follow from what kube-proxy was told.
 func TestOracleRecordings(t *testing.T) {
 	kernel.Require(t)
-	flows, rulesets, packets, differ := 0, 0, 0, 0
+	flows, of, rulesets, packets, differ := 0, 0, 0, 0, 0
 	for _, dir := range recordings(t) {
 		r := readRecording(t, dir)
 		t.Run(r.name, func(t *testing.T) {
-			all := chosen(r.flows(), flowsPerRecording*scale(t))
+			all := r.flows()
+			of += 2 * len(all)
+			all = chosen(all, flowsPerRecording*scale(t))
 			n := networkOf(r.snap)
 			a := &asker{network: n, tracer: trace.New(r.snap)}
 			for _, backend := range []kernel.Backend{kernel.Legacy, kernel.NFT} {
@@ -324,21 +322,21 @@ func TestOracleRecordings(t *testing.T) {
 			packets += a.packets
 		})
 	}
-	t.Logf("oracle: %d flows, %d rulesets, %d disagreements (%d packets)", flows, rulesets, differ, packets)
+	t.Logf("oracle: %d flows, %d rulesets, %d disagreements (%d packets; %d flows in all)", flows, rulesets, differ, packets, of)
 }
 
 // flowsPerRecording is how many flows are asked for of a recording and back
 // end when the test is not scaled up.
 const flowsPerRecording = 600
 
-// chosen are at most so many flows, spread evenly over them all.
+// chosen are at most so many flows, any, but the same each time.
 func chosen(all []trace.Flow, most int) []trace.Flow {
 	if len(all) <= most {
 		return all
 	}
-	var some []trace.Flow
-	for i := range most {
-		some = append(some, all[i*len(all)/most])
+	some := make([]trace.Flow, most)
+	for i, from := range rand.New(rand.NewPCG(3, 4)).Perm(len(all))[:most] {
+		some[i] = all[from]
 	}
 	return some
 }
@@ -355,4 +353,37 @@ func scale(t testing.TB) int {
 		t.Fatal(fmt.Errorf("SVCPATH_ORACLE=%s: expected a number from 1 on", text))
 	}
 	return n
+}
+
+// TestOracleNotices shows that the comparison can fail: a trace of the rules as
+// kube-proxy wrote them is no truth about a kernel that has one rule changed.
+func TestOracleNotices(t *testing.T) {
+	kernel.Require(t)
+	whole := readRecording(t, filepath.Join(samplesDir, "service-zoo"))
+	faults, err := filepath.Glob(filepath.Join(samplesDir, "testdata", "recordings", "fault-*"))
+	if err != nil || len(faults) == 0 {
+		t.Fatalf("no recordings of faults (%v)", err)
+	}
+	for _, dir := range faults {
+		fault := readRecording(t, dir)
+		t.Run(fault.name, func(t *testing.T) {
+			n := networkOf(whole.snap)
+			node, err := kernel.Start(n.layout)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer node.Close()
+			if err := node.Load(kernel.Ruleset{Backend: kernel.Legacy, IPv4: fault.ipv4, IPv6: fault.ipv6}); err != nil {
+				t.Fatal(err)
+			}
+			a := &asker{network: n, tracer: trace.New(whole.snap), node: node}
+			all := slices.DeleteFunc(whole.flows(), func(f trace.Flow) bool { return f.Source != netip.MustParseAddr("203.0.113.9") })
+			found := a.ask(t, all)
+			if len(found) == 0 || len(found) > len(all)/20 {
+				t.Errorf("%d of %d flows differ, expected those of one service", len(found), len(all))
+				return
+			}
+			t.Logf("%d of %d flows differ, such as %s: %s", len(found), len(all), words(found[0].flow), found[0].why)
+		})
+	}
 }

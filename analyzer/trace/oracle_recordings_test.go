@@ -208,16 +208,19 @@ func (r *recording) isLocal(a netip.Addr) bool {
 	return local
 }
 
-// podInterfaces are cni0 and those by which the rules know pods.
+// podInterfaces are cni0 and those by which the rules know pods, one each.
 func (r *recording) podInterfaces() []string {
+	devices := networkOf(r.snap).layout.Interfaces
 	names := []string{"cni0"}
 	for _, table := range r.snap.Tables {
 		for rule := range table.Rules() {
 			for _, m := range rule.Matches() {
-				if i, ok := m.(*netfilter.Interface); ok && i.Prefix && i.Side == netfilter.Source && strings.HasPrefix(table.Name, "nat") && i.Name != "" {
-					if name := i.Name + "0"; !slices.Contains(names, name) && !i.Matches("cni0") && !i.Matches("eth0") {
-						names = append(names, name)
-					}
+				i, ok := m.(*netfilter.Interface)
+				if !ok || i.Side != netfilter.Source || i.Name == "lo" || slices.ContainsFunc(append(names, "eth0"), i.Matches) {
+					continue
+				}
+				if at := slices.IndexFunc(devices, func(d kernel.Interface) bool { return i.Matches(d.Name) }); at >= 0 {
+					names = append(names, devices[at].Name)
 				}
 			}
 		}

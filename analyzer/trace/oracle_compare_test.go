@@ -21,6 +21,8 @@ type end struct {
 	to         netip.AddrPort // where it went, if it passes
 	masquerade bool
 	local      bool // to a process of the node
+	// hidden says that masquerading would not show.
+	hidden bool
 }
 
 // String is "passes to 10.0.0.1:80, masqueraded", "rejected".
@@ -42,9 +44,9 @@ func (e end) String() string {
 func endOf(flow trace.Flow, o *trace.Outcome) end {
 	switch o.Verdict {
 	case trace.DNAT:
-		return end{"passes", o.Endpoint, o.Masquerade, o.Local}
+		return end{verdict: "passes", to: o.Endpoint, masquerade: o.Masquerade, local: o.Local}
 	case trace.Accept:
-		return end{"passes", netip.AddrPortFrom(flow.Destination, flow.Port), o.Masquerade, o.Local}
+		return end{verdict: "passes", to: netip.AddrPortFrom(flow.Destination, flow.Port), masquerade: o.Masquerade, local: o.Local}
 	case trace.Reject:
 		return end{verdict: "rejected"}
 	case trace.Drop:
@@ -54,10 +56,18 @@ func endOf(flow trace.Flow, o *trace.Outcome) end {
 }
 
 // seen is what the kernel did.
-func (n *network) seen(f kernel.Fate) end {
+func (n *network) seen(flow trace.Flow, f kernel.Fate) end {
 	switch f.Kind {
-	case kernel.Forwarded, kernel.Delivered:
-		return end{"passes", n.unmarked(f.Destination), f.Masqueraded, f.Kind == kernel.Delivered}
+	case kernel.Forwarded:
+		return end{verdict: "passes", to: f.Destination, masquerade: f.Masqueraded}
+	case kernel.Delivered:
+		// What comes in and is delivered never meets POSTROUTING: it was INPUT
+		// then that replaced its source.
+		e := end{verdict: "passes", to: n.unmarked(f.Destination), masquerade: f.Masqueraded && flow.From == trace.FromNode, local: true}
+		// Over lo MASQUERADE takes an IPv6 packet's own destination for the
+		// best source (net/ipv6/addrconf.c, ipv6_get_saddr_eval).
+		e.hidden = flow.Source.Is6() && flow.From == trace.FromNode && f.Source.Addr() == f.Destination.Addr()
+		return e
 	case kernel.Rejected:
 		return end{verdict: "rejected"}
 	}
@@ -66,13 +76,14 @@ func (n *network) seen(f kernel.Fate) end {
 
 // fits reports whether the kernel's end is one that the trace's describes.
 // Whatever the trace does not know fits.
-func (e end) fits(seen end, hasPorts bool) bool {
+func (e end) fits(seen end, flow trace.Flow) bool {
 	if e.verdict != "passes" || seen.verdict != "passes" {
 		return e.verdict == seen.verdict
 	}
+	hasPorts := flow.Protocol != kernel.ICMP && flow.Protocol != kernel.ICMPv6
 	return (!e.to.Addr().IsValid() || e.to.Addr() == seen.to.Addr()) &&
 		(!hasPorts || e.to.Port() == 0 || e.to.Port() == seen.to.Port()) &&
-		e.masquerade == seen.masquerade && e.local == seen.local
+		(e.masquerade == seen.masquerade || seen.hidden) && e.local == seen.local
 }
 
 // A share is an end with its probability.
@@ -188,10 +199,9 @@ func merged(shares []share) []share {
 // disagreement says why the kernel's ends are none that any scenario predicts;
 // "" if they are.
 func disagreement(flow trace.Flow, predictions [][]share, seen []end) string {
-	hasPorts := flow.Protocol != kernel.ICMP && flow.Protocol != kernel.ICMPv6
 	first := ""
 	for _, shares := range predictions {
-		why := unlike(shares, seen, hasPorts)
+		why := unlike(flow, shares, seen)
 		if why == "" {
 			return ""
 		}
@@ -208,10 +218,10 @@ func disagreement(flow trace.Flow, predictions [][]share, seen []end) string {
 // unlike compares a distribution with what was seen: every end that was seen
 // must be predicted, and the counts must be such as the probabilities give, but
 // for one time in a million (Pearson's chi-square test).
-func unlike(shares []share, seen []end, hasPorts bool) string {
+func unlike(flow trace.Flow, shares []share, seen []end) string {
 	counts := make([]int, len(shares))
 	for _, s := range seen {
-		i := slices.IndexFunc(shares, func(p share) bool { return p.end.fits(s, hasPorts) })
+		i := slices.IndexFunc(shares, func(p share) bool { return p.end.fits(s, flow) })
 		if i < 0 {
 			return fmt.Sprintf("kernel: %v; trace: %s", s, describe(shares))
 		}

@@ -8,7 +8,6 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
-	"testing"
 
 	"github.com/svcpath/svcpath/analyzer/netfilter"
 	"github.com/svcpath/svcpath/analyzer/snapshot"
@@ -97,7 +96,7 @@ func probeOf(f trace.Flow) kernel.Probe {
 		Destination: netip.AddrPortFrom(f.Destination, f.Port),
 	}
 	if f.State == netfilter.StateInvalid {
-		p.TCPFlags = kernel.RST | kernel.ACK // no connection begins like this
+		p.TCPFlags = kernel.SYN | kernel.FIN // nf_conntrack_proto_tcp.c, tcp_valid_flags
 	}
 	return p
 }
@@ -116,8 +115,15 @@ func words(f trace.Flow) string {
 		netip.AddrPortFrom(f.Source, f.SourcePort), netip.AddrPortFrom(f.Destination, f.Port))
 }
 
+// A tester is a test, of package testing or rapid.
+type tester interface {
+	Helper()
+	Fatal(...any)
+	Fatalf(string, ...any)
+}
+
 // open makes a snapshot of texts, one of each command.
-func open(t testing.TB, texts ...string) *snapshot.Snapshot {
+func open(t tester, texts ...string) *snapshot.Snapshot {
 	t.Helper()
 	snap, err := capture.Open([]string{"-"}, capture.Options{Stdin: strings.NewReader(strings.Join(texts, "\n"))})
 	if err != nil {
@@ -170,7 +176,7 @@ func packetsFor(predictions [][]share) int {
 
 // ask compares trace and kernel. A difference in frequency is asked for again
 // with more packets, so that chance alone makes none.
-func (a *asker) ask(t testing.TB, flows []trace.Flow) []difference {
+func (a *asker) ask(t tester, flows []trace.Flow) []difference {
 	t.Helper()
 	found := a.askOnce(t, flows, 1)
 	if len(found) == 0 {
@@ -183,7 +189,7 @@ func (a *asker) ask(t testing.TB, flows []trace.Flow) []difference {
 	return a.askOnce(t, again, 4)
 }
 
-func (a *asker) askOnce(t testing.TB, flows []trace.Flow, times int) []difference {
+func (a *asker) askOnce(t tester, flows []trace.Flow, times int) []difference {
 	t.Helper()
 	traces := make([]*trace.Trace, len(flows))
 	predictions := make([][][]share, len(flows))
@@ -226,9 +232,12 @@ func (a *asker) askOnce(t testing.TB, flows []trace.Flow, times int) []differenc
 	for i, f := range flows {
 		seen := make([]end, len(byFlow[i]))
 		for k, fate := range byFlow[i] {
-			seen[k] = a.network.seen(fate)
+			seen[k] = a.network.seen(f, fate)
 		}
 		why := disagreement(f, predictions[i], seen)
+		if kinds := answersOf(byFlow[i]); why != "" && len(kinds) > 0 {
+			why += fmt.Sprintf(" (kernel rejects with %s)", strings.Join(kinds, ", "))
+		}
 		if why == "" {
 			why = wrongAnswer(traces[i], byFlow[i])
 		}

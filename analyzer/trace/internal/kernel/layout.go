@@ -170,6 +170,7 @@ var sysctls = []struct{ path, value string }{
 	{"ipv4/icmp_ratemask", "0"},
 	{"ipv4/icmp_msgs_per_sec", "1000000000"},
 	{"ipv4/icmp_msgs_burst", "1000000000"},
+	{"ipv6/icmp/error_anycast_as_unicast", "1"},
 	{"ipv6/icmp/ratelimit", "0"},
 	{"ipv6/icmp/ratemask", "\n"},
 }

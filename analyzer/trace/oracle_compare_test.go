@@ -63,10 +63,10 @@ func (n *network) seen(flow trace.Flow, f kernel.Fate) end {
 	case kernel.Delivered:
 		// What comes in and is delivered never meets POSTROUTING: it was INPUT
 		// then that replaced its source.
-		e := end{verdict: "passes", to: n.unmarked(f.Destination), masquerade: f.Masqueraded && flow.From == trace.FromNode, local: true}
-		// Over lo MASQUERADE takes an IPv6 packet's own destination for the
-		// best source (net/ipv6/addrconf.c, ipv6_get_saddr_eval).
-		e.hidden = flow.Source.Is6() && flow.From == trace.FromNode && f.Source.Addr() == f.Destination.Addr()
+		e := end{verdict: "passes", to: f.Destination, masquerade: f.Masqueraded && flow.From == trace.FromNode, local: true}
+		// Over lo MASQUERADE may take the source that the packet has.
+		e.hidden = flow.From == trace.FromNode && f.Source.Addr() == flow.Source &&
+			(flow.Source == f.Destination.Addr() || flow.Source == n.first)
 		return e
 	case kernel.Rejected:
 		return end{verdict: "rejected"}
@@ -299,7 +299,7 @@ func wrongAnswer(tr *trace.Trace, fates []kernel.Fate) string {
 	kinds := answersOf(fates)
 	var named []string
 	for i := range tr.Outcomes {
-		if o := &tr.Outcomes[i]; o.Verdict == trace.Reject {
+		if o := &tr.Outcomes[i]; o.Verdict == trace.Reject && o.RejectWith != "" {
 			named = append(named, o.RejectWith)
 		}
 	}

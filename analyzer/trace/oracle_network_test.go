@@ -20,13 +20,14 @@ import (
 // the kernel is made to have it.
 type network struct {
 	layout kernel.Layout
-	snap   *snapshot.Snapshot
+	// first is the first of the node's IPv4 addresses.
+	first netip.Addr
 }
 
 // networkOf lays out the kernel as the snapshot says: interfaces that have
 // addresses, lead somewhere or stand in a rule.
 func networkOf(snap *snapshot.Snapshot) *network {
-	n := &network{snap: snap}
+	n := new(network)
 	at := map[string]int{}
 	device := func(name string) *kernel.Interface {
 		i, ok := at[name]
@@ -41,6 +42,9 @@ func networkOf(snap *snapshot.Snapshot) *network {
 		if a.Interface != "" && a.Interface != "lo" {
 			d := device(a.Interface)
 			d.Addresses = append(d.Addresses, a.Prefix)
+			if addr := a.Prefix.Addr(); addr.Is4() && !n.first.IsValid() {
+				n.first = addr
+			}
 		}
 	}
 	leads := map[netip.Prefix]bool{}
@@ -70,21 +74,6 @@ func networkOf(snap *snapshot.Snapshot) *network {
 		}
 	}
 	return n
-}
-
-// unmarked is a destination with the marker address that REDIRECT gave it
-// replaced by what the interface has on the node itself.
-func (n *network) unmarked(to netip.AddrPort) netip.AddrPort {
-	i, ok := n.layout.Marked(to.Addr())
-	if !ok {
-		return to
-	}
-	for _, p := range n.layout.Interfaces[i].Addresses {
-		if a := p.Addr(); a.Is4() == to.Addr().Is4() && !a.IsLinkLocalUnicast() {
-			return netip.AddrPortFrom(a, to.Port())
-		}
-	}
-	return to
 }
 
 // probeOf is the packet that the flow speaks of.

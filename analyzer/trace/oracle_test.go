@@ -30,7 +30,8 @@ func TestOracleGenerated(t *testing.T) {
 	kernel.Require(t)
 	fixed(t, "rapid.checks", fmt.Sprint(rulesetsGenerated*scale(t)))
 	fixed(t, "rapid.nofailfile", "true")
-	pairs, rulesets, refused, packets, differ, shown, seed := 0, 0, 0, 0, 0, 0, 0
+	pairs, rulesets, refused, packets, differ, tried, seed := 0, 0, 0, 0, 0, 0, 0
+	kinds := map[string]bool{}
 	network := networkOf(open(t, generatedAddresses, generatedRoutes))
 	for _, backend := range []kernel.Backend{kernel.Legacy, kernel.NFT} {
 		for _, v6 := range []bool{false, true} {
@@ -74,9 +75,13 @@ func TestOracleGenerated(t *testing.T) {
 						return
 					}
 					t.Fail()
-					if differ += len(found); shown < maxShown { // one of a ruleset: the others are likely alike
-						shown++
-						t.Logf("%s: trace and kernel disagree\n%v", backend, smallest(t, a, regression{backend, v6, dump, found[0]}))
+					if differ += len(found); tried < maxTried {
+						tried++
+						c := smallest(t, a, regression{backend, v6, dump, found[0]}) // the others are likely alike
+						if !kinds[c.kind()] {
+							kinds[c.kind()] = true
+							t.Logf("%s: trace and kernel disagree\n%v", backend, c)
+						}
 					}
 				})
 			})
@@ -100,8 +105,8 @@ func fixed(t *testing.T, name, value string) {
 	t.Cleanup(func() { flag.Set(name, old) })
 }
 
-// maxShown is how many disagreements are made small and shown.
-const maxShown = 6
+// maxTried is how many disagreements are made small. Of each kind one is shown.
+const maxTried = 40
 
 // A regression is a case in which trace and kernel once disagreed.
 type regression struct {
@@ -155,6 +160,25 @@ func smallest(t *testing.T, a *asker, r regression) regression {
 		}
 	}
 	return r
+}
+
+// kind is what alike cases have in common: the rules but for their values.
+func (r *regression) kind() string {
+	var b strings.Builder
+	for line := range strings.Lines(r.dump) {
+		if !strings.HasPrefix(line, "-A ") || isForAnswers(line, r.v6) {
+			continue
+		}
+		before := ""
+		for _, word := range strings.Fields(line) {
+			if strings.HasPrefix(word, "-") || before == "-j" || before == "-m" {
+				b.WriteString(word + " ")
+			}
+			before = word
+		}
+		b.WriteByte('\n')
+	}
+	return b.String()
 }
 
 // isForAnswers tells one of answersPass by how it is saved.

@@ -127,15 +127,17 @@ func TestFates(t *testing.T) {
 		},
 	}, {
 		name: "source NAT",
-		ipv4: "*nat\n-A POSTROUTING -o cni0 -j MASQUERADE\n-A POSTROUTING -o lo -j MASQUERADE\n" +
+		ipv4: "*nat\n-A PREROUTING -i cni0 -p sctp -j REDIRECT --to-ports 9\n-A POSTROUTING -o cni0 -j MASQUERADE\n-A POSTROUTING -o lo -j MASQUERADE\n" +
 			"-A POSTROUTING -p udp -j SNAT --to-source 172.18.0.3:999\nCOMMIT\n",
-		ipv6: "*nat\n-A POSTROUTING -o cni0 -j MASQUERADE --random-fully\n-A POSTROUTING -p udp -j SNAT --to-source fc00:f853:ccd:e793::3\nCOMMIT\n",
+		ipv6: "*nat\n-A PREROUTING -i cni0 -p sctp -j REDIRECT\n-A POSTROUTING -o cni0 -j MASQUERADE --random-fully\n-A POSTROUTING -p udp -j SNAT --to-source fc00:f853:ccd:e793::3\nCOMMIT\n",
 		want: map[string]string{
 			"eth0 tcp 203.0.113.9:0 10.244.1.7:80":                "forwarded by cni0 198.18.0.2:0 → 10.244.1.7:80, masqueraded",
 			"node tcp 10.244.1.1:0 10.244.1.7:80":                 "forwarded by cni0 198.18.0.2:0 → 10.244.1.7:80, masqueraded",
-			"node tcp 127.0.0.1:0 172.18.0.3:80":                  "delivered 198.18.0.1:0 → 172.18.0.3:80, masqueraded",
+			"node tcp 127.0.0.1:0 172.18.0.3:80":                  "delivered 172.18.0.3:0 → 172.18.0.3:80, masqueraded",
 			"cni0 udp 10.244.1.7:0 203.0.113.9:80":                "forwarded by eth0 172.18.0.3:0 → 203.0.113.9:80, masqueraded",
 			"eth0 tcp 203.0.113.9:0 172.18.0.3:80":                "delivered 203.0.113.9:0 → 172.18.0.3:80",
+			"cni0 sctp 10.244.1.7:0 203.0.113.9:80":               "delivered 10.244.1.7:0 → 10.244.1.1:9",
+			"cni0 sctp [fd00:10:244:1::7]:0 [2001:db8::9]:80":     "delivered [fd00:10:244:1::7]:0 → [fd00:10:244:1::1]:80",
 			"node tcp [fd00:10:244:1::1]:0 [fd00:10:244:1::7]:80": "forwarded by cni0 [2001:2::2]:0 → [fd00:10:244:1::7]:80, masqueraded",
 			"cni0 udp [fd00:10:244:1::7]:0 [2001:db8::9]:80":      "forwarded by eth0 [fc00:f853:ccd:e793::3]:0 → [2001:db8::9]:80, masqueraded",
 		},

@@ -37,7 +37,9 @@ type Route struct {
 // Marker addresses are those that MASQUERADE takes: each interface has one of
 // each family, out of the networks for benchmarks (RFC 2544, RFC 5180), which
 // no dump uses. So masquerading shows even where the node would have given the
-// packet the address that it has already.
+// packet the address that it has already. Over lo no interface's marker is
+// taken, but the first address of the first interface (IPv4) or the
+// destination (IPv6).
 func marker4(i int) netip.Addr {
 	return netip.AddrFrom4([4]byte{198, 18, byte((i + 1) >> 8), byte(i + 1)})
 }
@@ -48,20 +50,20 @@ func marker6(i int) netip.Addr {
 
 // script is what "ip -batch" makes the namespace of, once its devices exist.
 //
-// An interface's marker comes before its own addresses, and those are without
-// their networks (IPv4) and deprecated (IPv6), so that the kernel prefers the
-// marker for MASQUERADE (net/ipv4/devinet.c, inet_select_addr;
-// net/ipv6/addrconf.c, ipv6_get_saddr_eval). The networks come as routes.
+// The kernel prefers the marker for MASQUERADE, and nothing else does: for IPv4
+// its network holds every next hop, where the interface's own addresses have
+// none (net/ipv4/devinet.c, inet_select_addr); for IPv6 the others are
+// deprecated (net/ipv6/addrconf.c, ipv6_get_saddr_eval). REDIRECT takes an
+// interface's first address (nf_nat_redirect.c), which is one of its own. The
+// networks of the node's addresses come as routes.
 func (l Layout) script() string {
 	var b strings.Builder
 	b.WriteString("link set lo up\n")
-	for i, dev := range l.Interfaces {
+	for _, dev := range l.Interfaces {
 		fmt.Fprintf(&b, "link set %s txqueuelen %d addrgenmode none\n", dev.Name, tunQueue)
 		fmt.Fprintf(&b, "link set %s up\n", dev.Name)
-		fmt.Fprintf(&b, "addr add %v/32 dev %s\n", marker4(i), dev.Name)
-		fmt.Fprintf(&b, "addr add %v/128 dev %s nodad\n", marker6(i), dev.Name)
 	}
-	for _, dev := range l.Interfaces {
+	for i, dev := range l.Interfaces {
 		for _, p := range dev.Addresses {
 			a := p.Addr()
 			if a.IsLinkLocalUnicast() {
@@ -77,6 +79,8 @@ func (l Layout) script() string {
 				fmt.Fprintf(&b, "route replace broadcast %v dev %s table local\n", broadcast, dev.Name)
 			}
 		}
+		fmt.Fprintf(&b, "addr add %v/0 dev %s noprefixroute\n", marker4(i), dev.Name)
+		fmt.Fprintf(&b, "addr add %v/128 dev %s nodad\n", marker6(i), dev.Name)
 		// A device's IPv6 addresses stand in the order that "ip addr" shows,
 		// the last one added first.
 		for _, p := range slices.Backward(dev.Addresses) {
@@ -185,16 +189,4 @@ func setSysctls() error {
 		}
 	}
 	return nil
-}
-
-// Marked finds the interface that has a marker address, by its place in
-// Interfaces. REDIRECT, like MASQUERADE, takes the marker for the interface's
-// address.
-func (l Layout) Marked(a netip.Addr) (i int, ok bool) {
-	for i := range l.Interfaces {
-		if a == marker4(i) || a == marker6(i) {
-			return i, true
-		}
-	}
-	return 0, false
 }

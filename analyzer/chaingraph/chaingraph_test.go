@@ -267,8 +267,8 @@ func TestDiagnostics(t *testing.T) {
 		{
 			name: "dangling", table: "PREROUTING: - GONE\nA: AWAY!",
 			want: []string{
-				"warning dangling-jump nat.txt:2: rule 2 of PREROUTING jumps to GONE, which table nat does not declare",
-				"warning dangling-jump nat.txt:3: rule 1 of A goes to AWAY, which table nat does not declare",
+				"error dangling-jump nat.txt:2: rule 2 of PREROUTING jumps to GONE, expected a chain that table nat declares",
+				"error dangling-jump nat.txt:3: rule 1 of A goes to AWAY, expected a chain that table nat declares",
 			},
 		},
 		{
@@ -314,8 +314,8 @@ func TestManyDiagnostics(t *testing.T) {
 		jumps, want int
 		last        string
 	}{
-		{20, 20, "rule 20 of PREROUTING jumps to GONE, which table nat does not declare"},
-		{21, 21, "rule 21 of PREROUTING jumps to GONE, which table nat does not declare"},
+		{20, 20, "rule 20 of PREROUTING jumps to GONE, expected a chain that table nat declares"},
+		{21, 21, "rule 21 of PREROUTING jumps to GONE, expected a chain that table nat declares"},
 		{22, 21, "2 more jumps that dangle"},
 		{5000, 21, "4980 more jumps that dangle"},
 	} {

@@ -41,7 +41,7 @@ func appendLimited(all []source.Diagnostic, kind iter.Seq[source.Diagnostic], to
 func (g *Graph) danglingDiagnostics() iter.Seq[source.Diagnostic] {
 	// What a whole table does not declare the kernel does not have, and then
 	// it refuses the jump: somebody changed the text. Of a part nothing follows.
-	severity, missing := source.Warning, "which table "+g.Table.Name+" does not declare"
+	severity, missing := source.Error, "expected a chain that table "+g.Table.Name+" declares"
 	if !g.Table.Complete {
 		severity, missing = source.Info, "which the captured text does not hold"
 	}

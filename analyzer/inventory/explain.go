@@ -18,6 +18,11 @@ func (b *builder) explain(e *Entry, d *draft, j *journey, own *journey) {
 		e.Explanation = fmt.Sprintf("%s jumps into %s, which translates to %s. %s",
 			start, j.decided.Name, endpoints(e.Endpoints), sourceKept(e))
 	case JoinsClusterIP:
+		if own == nil {
+			e.Explanation = fmt.Sprintf("%s jumps into %s, the service's own chain; the rule that leads %s there is gone. %s",
+				start, j.decided.Name, clusterIPOf(e.Service), sourceKept(e))
+			break
+		}
 		e.Explanation = fmt.Sprintf("%s jumps into %s, the chain that %s jumps into%s. %s",
 			start, j.decided.Name, clusterIPOf(e.Service), neverClusterIP(e.Service), sourceKept(e))
 	case Filtered:
@@ -274,6 +279,11 @@ func (b *builder) explainUnknown(dialled, start string, d *draft, j *journey) st
 // explainInCluster says what pods and the node get from an entry under
 // externalTrafficPolicy: Local, where that differs from what others get.
 func (b *builder) explainInCluster(e *Entry, d *draft) string {
+	for _, r := range d.rules {
+		if j, ok := r.Jump(); ok && j.Chain != nil && j.Chain == e.Service.Chains.Firewall && len(e.Service.SourceRanges) > 0 {
+			return "Pods and the node itself are bound by the source ranges as well."
+		}
+	}
 	c := e.Service.Chains.External
 	if e.Kind == ClusterIP || c == nil || e.Service.ExternalPolicy != Local || e.Verdict == Broken {
 		return ""
@@ -292,9 +302,9 @@ func (b *builder) explainInCluster(e *Entry, d *draft) string {
 	}
 	switch {
 	case pods != "" && node != "":
-		return fmt.Sprintf("%s, and the node itself masqueraded, go to %s, the cluster IP's chain with all endpoints.", pods, node)
+		return fmt.Sprintf("%s, and the node itself masqueraded, go to %s, the chain with all endpoints.", pods, node)
 	case node != "":
-		return fmt.Sprintf("The node itself goes to %s, the cluster IP's chain with all endpoints, masqueraded; pods get what clients from outside get.", node)
+		return fmt.Sprintf("The node itself goes to %s, the chain with all endpoints, masqueraded; pods get what clients from outside get.", node)
 	}
 	return ""
 }

@@ -121,6 +121,8 @@ func (b *builder) checkName(d *draft) {
 		whose := "no service that the rules name"
 		if other := b.hashes[hash]; other != nil {
 			whose = other.PortString()
+		} else if name, ok := b.nameInChains(hash, d.protocol); ok {
+			whose = name.String()
 		}
 		b.report(source.Warning, "hash-mismatch", r, "the comment names %s, but %s has the hash of %s; that of %s would be %s",
 			d.claim.Port, j.Name, whose, d.claim.Port,
@@ -136,6 +138,9 @@ func (b *builder) checkEndpointNames() {
 			continue
 		}
 		name := kubeproxy.ServicePort{Namespace: svc.Namespace, Name: svc.Name, Port: svc.PortName}
+		if c := cmp.Or(svc.Chains.Service, svc.Chains.Local); c == nil || !ownsChain(name, svc.Protocol, c) {
+			continue // remarked on already
+		}
 		for _, e := range svc.Endpoints {
 			if e.Chain == nil || e.Chain.NumRules() == 0 {
 				continue
@@ -150,6 +155,11 @@ func (b *builder) checkEndpointNames() {
 				kubeproxy.ChainName(kubeproxy.EndpointChain, kubeproxy.EndpointHash(name, netfilter.ProtocolName(svc.Protocol), e.Addr.String())))
 		}
 	}
+}
+
+func ownsChain(name kubeproxy.ServicePort, protocol uint8, c *netfilter.Chain) bool {
+	_, hash := kubeproxy.ParseChainName(c.Name)
+	return kubeproxy.Owns(name, protocol, hash)
 }
 
 // settleKinds decides what the address is that filter refuses because its

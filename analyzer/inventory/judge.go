@@ -17,7 +17,7 @@ func (b *builder) judge(svc *Service) {
 	var own *journey // of the cluster IP
 	for _, d := range members {
 		j := b.travel(d)
-		if d.kind == ClusterIP && own == nil {
+		if d.kind == ClusterIP && own == nil && d.missing == nil {
 			own = j
 		}
 		e := &Entry{Service: svc, Kind: d.kind, KindAssumed: d.kindAssumed, Port: d.port}
@@ -176,7 +176,7 @@ func (b *builder) decideBackends(e *Entry, d *draft, j *journey, own *journey) {
 	e.Masquerade = b.masqueradeOf(j)
 	e.Endpoints = j.backends.endpoints
 	if dead := j.backends.dead; dead != nil && len(j.backends.endpoints) == 0 && b.nat.Complete {
-		e.Verdict = Broken
+		e.Verdict, e.Masquerade = Broken, MasqueradeNever
 		e.Path = append(slices.Clone(j.path), dead)
 		return
 	}
@@ -197,7 +197,8 @@ func (b *builder) decideBackends(e *Entry, d *draft, j *journey, own *journey) {
 		}
 	case own == nil && b.isOwn(svc, j.decided):
 		// The text shows the entry and its service chain, and no cluster IP's
-		// entry. Missing from a fragment is not missing on the node.
+		// entry. Missing from a fragment is not missing on the node; where the
+		// cluster IP's rule is gone from a whole table, the chain is its still.
 		e.Verdict = Unknown
 		if b.nat.Complete && kind == kubeproxy.ServiceChain {
 			e.Verdict = JoinsClusterIP

@@ -13,6 +13,8 @@ const (
 	IPVS      Mode = "ipvs"
 	NFTables  Mode = "nftables"
 	Userspace Mode = "userspace"
-	NoMode    Mode = "none"  // no sign of kube-proxy in what was captured
+	NoMode    Mode = "none"  // no sign of kube-proxy, although nat was captured whole
 	Mixed     Mode = "mixed" // signs of more than one
+	// UnknownMode means that what was captured does not tell.
+	UnknownMode Mode = "unknown"
 )

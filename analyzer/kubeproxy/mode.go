@@ -23,7 +23,8 @@ type Evidence struct {
 
 // Detect tells from what was captured how the node's kube-proxy works. Signs
 // of several modes side by side are what a switch of modes leaves behind; then
-// the mode is Mixed. Canary and hint chains are kubelet's and are no sign.
+// the mode is Mixed. Canary and hint chains are kubelet's and are no sign, and
+// neither is KUBE-SERVICES alone, which several modes have.
 func Detect(s *snapshot.Snapshot) (Mode, []Evidence) {
 	var signs []Evidence
 	seen := map[Mode]bool{}
@@ -58,11 +59,34 @@ func Detect(s *snapshot.Snapshot) (Mode, []Evidence) {
 	}
 	switch len(seen) {
 	case 0:
-		return NoMode, nil
+		if natIsWhole(s) {
+			return NoMode, nil
+		}
+		return UnknownMode, nil
 	case 1:
 		return signs[0].Mode, signs
 	}
 	return Mixed, signs
+}
+
+// natIsWhole reports whether the snapshot holds the nat tables, and nothing that
+// could hold kube-proxy's rules and is not read.
+func natIsWhole(s *snapshot.Snapshot) bool {
+	for _, src := range s.Sources {
+		if src.Unbuilt && src.Format != snapshot.Manifests && src.Format != snapshot.Conntrack {
+			return false
+		}
+	}
+	found := false
+	for _, t := range s.Tables {
+		if t.Name == "nat" {
+			found = true
+			if !t.Complete {
+				return false
+			}
+		}
+	}
+	return found
 }
 
 // modeOfChain tells the mode that only writes such a chain.

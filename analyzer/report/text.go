@@ -94,10 +94,12 @@ func (p *textPrinter) paragraph(indent, s string) {
 func headline(a *analyzer.Analysis) string {
 	inv := a.Inventory
 	switch {
-	case inv.Mode == kubeproxy.NoMode && slices.ContainsFunc(a.Snapshot.Sources, func(s *snapshot.Source) bool { return s.Unbuilt }):
+	case inv.Mode == kubeproxy.UnknownMode && len(inv.Services) == 0 && slices.ContainsFunc(a.Snapshot.Sources, func(s *snapshot.Source) bool { return s.Unbuilt }):
 		return "no sign of kube-proxy in what could be read; some of the input is recognised and not read"
 	case len(inv.Services) == 0 && inv.Mode == kubeproxy.NoMode:
 		return "no sign of kube-proxy in this input"
+	case len(inv.Services) == 0 && inv.Mode == kubeproxy.UnknownMode:
+		return "the input holds too little to tell kube-proxy's mode, and no services"
 	case len(inv.Services) == 0 && inv.Mode != kubeproxy.IPTables:
 		return modeName(inv.Mode) + ", which is recognised and not read: nothing is known of its services"
 	}
@@ -179,6 +181,8 @@ func modeName(m kubeproxy.Mode) string {
 	switch m {
 	case kubeproxy.NoMode:
 		return "no sign of kube-proxy"
+	case kubeproxy.UnknownMode:
+		return "unknown mode"
 	case kubeproxy.IPVS:
 		return "IPVS mode"
 	case kubeproxy.Mixed:

@@ -12,6 +12,8 @@ import (
 type question struct {
 	rule    *netfilter.Rule // that asked first; nil for a fact about the node
 	yes, no string
+	// granted says that only one of the answers is followed.
+	granted bool
 	// list is the name of a list of addresses when the question is whether it
 	// has client; see recent.go.
 	list, client string
@@ -77,7 +79,7 @@ func (q *asking) scoped(by scope) string {
 	case byHop:
 		return fmt.Sprint("\x00hop ", p.hook >= netfilter.Forward && q.flow.From != FromNode)
 	case byHeaders:
-		return fmt.Sprint("\x00headers ", p.src, p.dst, p.srcPort, p.dstPort, p.mark, p.tos, p.sets)
+		return fmt.Sprint("\x00headers ", p.src, p.dst, p.srcPort, p.dstPort, p.mark, p.connMark, p.tos, p.sets)
 	case byPacket:
 		return fmt.Sprintf("\x00packet %+v", *p)
 	case byRule:

@@ -237,6 +237,30 @@ func (d *diagrams) given(c condition, a answer) condition {
 	return walk(c)
 }
 
+// agrees reports whether the condition can hold under the answers, which are
+// in the order of their questions.
+func (d *diagrams) agrees(c condition, answers []answer) bool {
+	fits := map[condition]bool{always: true, never: false}
+	var walk func(condition, []answer) bool
+	walk = func(c condition, answers []answer) bool {
+		if known, ok := fits[c]; ok {
+			return known
+		}
+		n := d.nodes[c]
+		for len(answers) > 0 && answers[len(answers)-1].question > n.question {
+			answers = answers[:len(answers)-1]
+		}
+		given, yes := false, false
+		if len(answers) > 0 {
+			last := answers[len(answers)-1]
+			given, yes = last.question == n.question, last.yes
+		}
+		fits[c] = (!given || yes) && walk(n.yes, answers) || (!given || !yes) && walk(n.no, answers)
+		return fits[c]
+	}
+	return walk(c, answers)
+}
+
 func (d *diagrams) youngestFirst(c condition, cube []answer, yield func([]answer) bool) bool {
 	switch c {
 	case never:

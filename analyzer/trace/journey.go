@@ -49,7 +49,7 @@ func (w *walk) start() []particle {
 // granted is the particle under an assumption the opposite of which is not
 // followed.
 func (w *walk) granted(p particle, text string) particle {
-	p.mass = w.only(p.mass, w.question(text, question{yes: text, no: "not: " + text}))
+	p.mass = w.only(p.mass, w.question(text, question{yes: text, granted: true}))
 	return p
 }
 

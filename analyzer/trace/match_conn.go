@@ -1,10 +1,6 @@
 package trace
 
-import (
-	"fmt"
-
-	"github.com/svcpath/svcpath/analyzer/netfilter"
-)
+import "github.com/svcpath/svcpath/analyzer/netfilter"
 
 // connected reports whether the packet belongs to a connection, which rules
 // before conntrack do not know yet.
@@ -114,7 +110,7 @@ func (q *asking) connMark(m *netfilter.ConnMark) ternary {
 	}
 	t := q.packet.connMark.equals(m.Value, m.Mask)
 	if t == maybe {
-		return q.unsure(m.Not, byText, func() string { return plain(m, m.Not)() + fmt.Sprint("\x00", q.packet.connMark) })
+		return q.unsure(m.Not, byHeaders, plain(m, m.Not))
 	}
 	return t.xor(m.Not)
 }

@@ -92,8 +92,11 @@ func (w *walk) end(p particle, verdict Verdict, with string, local bool) {
 	w.endings = append(w.endings, e)
 }
 
-// maxOutcomes bounds how many outcomes are told apart by their assumptions.
-const maxOutcomes = 1 << 13
+// The limits of what is told apart by assumptions.
+const (
+	maxOutcomes = 1 << 13
+	maxAnswers  = 1 << 22 // of all outcomes together
+)
 
 // result gathers the endings.
 func (w *walk) result() *Trace {
@@ -129,6 +132,7 @@ func (w *walk) outcomes() []Outcome {
 		answers []answer
 	}
 	var all []found
+	told := 0
 	for _, f := range fates {
 		var m mass
 		for _, e := range byFate[f] {
@@ -141,7 +145,8 @@ func (w *walk) outcomes() []Outcome {
 				o.Assumptions = w.assumptions(answers)
 				w.fill(&o, byFate[f], answers)
 				all = append(all, found{o, answers})
-				return len(all) < maxOutcomes
+				told += len(answers)
+				return len(all) < maxOutcomes && told < maxAnswers
 			})
 			if !ok {
 				w.spent = true
@@ -183,17 +188,9 @@ func compareBools(a, b bool) int {
 
 // fill takes path and particulars from the endings that lie under the answers.
 func (w *walk) fill(o *Outcome, endings []ending, answers []answer) {
-	under := always
-	for _, a := range answers { // the oldest lies at the bottom
-		c := w.literal(a.question)
-		if !a.yes {
-			c = w.not(c)
-		}
-		under = w.and(c, under)
-	}
 	first := true
 	for _, e := range endings {
-		if len(w.only(e.mass, under)) == 0 {
+		if len(endings) > 1 && !slices.ContainsFunc(e.mass, func(t term) bool { return w.agrees(t.when, answers) }) {
 			continue
 		}
 		if first {

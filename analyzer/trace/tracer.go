@@ -81,6 +81,14 @@ func newFamily(s *snapshot.Snapshot, which netfilter.Family) family {
 		default:
 			continue
 		}
+		if !table.Complete {
+			f.remarks = append(f.remarks, source.Diagnostic{
+				Severity: source.Warning,
+				Pos:      table.Pos,
+				Code:     "incomplete-table",
+				Message:  fmt.Sprintf("table %s was not captured whole; packets are followed through the rules that were", table.Name),
+			})
+		}
 		for _, c := range table.Chains() {
 			switch {
 			case c.Base == nil:

@@ -254,6 +254,22 @@ func TestArrowsFindViolations(t *testing.T) {
 				"parsers/capture recognises formats, so the command need not know them"},
 		},
 		{
+			"a program that takes from tests",
+			listedPackage{ImportPath: in("analyzer/inventory"), Imports: []string{in("parsers/internal/kerneltest")}},
+			[]string{
+				"analyzer/inventory imports parsers/internal/kerneltest, which it must not: what asks the kernel is for tests only",
+				"analyzer/inventory imports parsers/internal/kerneltest, which it must not: " +
+					"services are read back from the model, so that they are found whatever wrote it down",
+				"analyzer/inventory imports parsers/internal/kerneltest, which it must not: " +
+					"analyses never see text: only the command and tests parse",
+			},
+		},
+		{
+			"what helps tests",
+			listedPackage{ImportPath: in("parsers/internal/kerneltest"), Imports: []string{"os/exec", "testing"}},
+			nil,
+		},
+		{
 			"what is allowed",
 			listedPackage{ImportPath: in("parsers/capture"), Imports: []string{"os", "net/netip", in("parsers/iptablessave"), in("analyzer/snapshot"), in("samples")}},
 			nil,

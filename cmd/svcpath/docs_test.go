@@ -53,7 +53,7 @@ func requiredModules(t *testing.T) []string {
 func TestPlacesAreDescribed(t *testing.T) {
 	page := readFile(t, "docs/architecture.md")
 	for _, p := range listPackages(t) {
-		place, _, _ := strings.Cut(short(p.ImportPath), "/internal/")
+		place := strings.TrimPrefix(short(p.ImportPath), "cmd/svcpath/")
 		if !strings.Contains(page, "`"+place+"`") {
 			t.Errorf("docs/architecture.md does not say what %s holds", place)
 		}

@@ -84,7 +84,7 @@ func (p *ruleParser) arrange(t *netfilter.Table, start ruleStart) parsedRule {
 		a.option()
 	}
 	if a.cut && !a.cutTold {
-		a.trouble(source.Error, "bad-rule", a.s[a.words[len(a.words)-1].start:], errOpenQuote.Error())
+		a.trouble(source.Warning, "bad-rule", a.s[a.words[len(a.words)-1].start:], errOpenQuote.Error())
 	}
 	return a.finish(t)
 }
@@ -171,7 +171,7 @@ func (a *arrangement) piece(p *part, first word) {
 // fail makes a part opaque.
 func (a *arrangement) fail(p *part, message string) {
 	if p.problem == nil {
-		p.problem = &problem{severity: source.Error, code: "bad-value", message: message}
+		p.problem = &problem{severity: source.Warning, code: "bad-value", message: message}
 	}
 }
 
@@ -250,7 +250,7 @@ func (a *arrangement) stray(first word) {
 // nobody takes words that no part can have.
 func (a *arrangement) nobody(first word, message string) {
 	text := a.s[first.start:a.words[a.at-1].end]
-	a.trouble(source.Error, "bad-value", text, message)
+	a.trouble(source.Warning, "bad-value", text, message)
 	a.parts = append(a.parts, &part{pieces: []string{text}, end: a.words[a.at-1].end})
 }
 
@@ -269,7 +269,7 @@ func (a *arrangement) short(kind byte, not bool, first word) {
 		}
 		a.result.counted = ok1 && ok2
 		if !a.result.counted {
-			a.trouble(source.Error, "bad-value", a.s[first.start:a.words[a.at-1].end], "expected two numbers, packets and bytes")
+			a.trouble(source.Warning, "bad-value", a.s[first.start:a.words[a.at-1].end], "expected two numbers, packets and bytes")
 		}
 		return
 	}

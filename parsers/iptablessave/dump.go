@@ -38,6 +38,9 @@ func Begins(line string) bool {
 	if _, ok := parseHeader(line); ok {
 		return true
 	}
+	if isLegacyWarning(line) {
+		return true
+	}
 	if len(line) > maxLine {
 		return false
 	}

@@ -2,6 +2,7 @@ package iptablessave
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/svcpath/svcpath/analyzer/netfilter"
@@ -118,7 +119,7 @@ func (p *parser) settle(whole bool) {
 			p.chain(t, l.pos, l.line, l.decl)
 		}
 	}
-	for _, t := range p.tables {
+	for _, t := range p.told {
 		p.flush(t)
 	}
 	p.loose = p.loose[:0]
@@ -126,15 +127,28 @@ func (p *parser) settle(whole bool) {
 
 // inferred is the dump's table of that name which no line names.
 func (p *parser) inferred(pos source.Position, name string) *table {
-	for _, t := range p.tables {
-		if t.Inferred && t.Name == name {
-			return t
-		}
+	if t := p.told[name]; t != nil {
+		return t
 	}
 	t := &table{Table: netfilter.NewTable(p.family.is, name)}
 	t.Pos, t.Inferred, t.lines.order = pos, true, len(p.tables)
 	p.tables = append(p.tables, t)
+	if p.told == nil {
+		p.told = map[string]*table{}
+	}
+	p.told[name] = t
 	return t
+}
+
+// stands notes that a chain is in a table, if it is in no other.
+func (p *parser) stands(chain, table string) {
+	if inSeveralTables(chain) {
+		return
+	}
+	if p.standing == nil {
+		p.standing = map[string]string{}
+	}
+	p.standing[chain] = table
 }
 
 // tellTables finds the table of each loose line: from the chain's name where
@@ -142,24 +156,12 @@ func (p *parser) inferred(pos source.Position, name string) *table {
 // table has, from where the jumps come from and lead to, and at last from what
 // is most likely.
 func (p *parser) tellTables() {
-	standing := map[string]string{} // table of chains that are in one table only
-	for _, t := range p.tables {
-		if t.Inferred {
-			for _, c := range t.Chains() {
-				if !inSeveralTables(c.Name) {
-					standing[c.Name] = t.Name
-				}
-			}
-		}
-	}
 	told := func(l *looseLine, table string) bool {
 		if table == "" || l.table != "" {
 			return false
 		}
 		l.table = table
-		if !inSeveralTables(l.chain()) {
-			standing[l.chain()] = table
-		}
+		p.stands(l.chain(), table)
 		return true
 	}
 	for i := range p.loose {
@@ -173,16 +175,14 @@ func (p *parser) tellTables() {
 		changed := false
 		for i := range p.loose {
 			l := &p.loose[i]
-			if l.table == "" && !inSeveralTables(l.chain()) {
-				changed = told(l, standing[l.chain()]) || changed
-			}
+			changed = told(l, p.standing[l.chain()]) || changed
 			if !l.isRule || inSeveralTables(l.target) {
 				continue
 			}
 			changed = told(l, tableOfChain(l.target)) || changed
-			changed = told(l, standing[l.target]) || changed
-			if l.table != "" && isUserChain(l.target) && standing[l.target] == "" && tableOfChain(l.target) == "" {
-				standing[l.target] = l.table
+			changed = told(l, p.standing[l.target]) || changed
+			if l.table != "" && isUserChain(l.target) && p.standing[l.target] == "" && tableOfChain(l.target) == "" {
+				p.stands(l.target, l.table)
 				changed = true
 			}
 		}
@@ -192,42 +192,42 @@ func (p *parser) tellTables() {
 	}
 	for i := range p.loose {
 		l := &p.loose[i]
-		told(l, standing[l.chain()])
+		told(l, p.standing[l.chain()])
 		l.likely = told(l, likelyTable(l))
 	}
-	// Chains that are in several tables are declared where their rules are.
-	for i := range p.loose {
-		if l := &p.loose[i]; !l.isRule && inSeveralTables(l.decl.name) {
-			l.table = p.tableOfDeclaration(i)
-		}
-	}
+	p.tellDeclarations()
 }
 
 // maxRounds bounds how long jumps are followed to tell a chain's table.
 const maxRounds = 16
 
-// tableOfDeclaration is the table of the first line behind, else before, the
-// i-th loose line that has to do with the chain it declares.
-func (p *parser) tableOfDeclaration(i int) string {
-	name := p.loose[i].decl.name
-	earlier := map[string]bool{}
-	for k := range p.loose {
-		l := &p.loose[k]
-		if k < i && !l.isRule && l.decl.name == name {
-			earlier[l.table] = true
+// tellDeclarations finds the tables of the chains that are in several tables.
+// Each declaration belongs to the next table, in the order of the text, that
+// has to do with the chain; with none left, to the first.
+func (p *parser) tellDeclarations() {
+	tables := map[string][]string{} // of the rules in a chain or with a jump to it
+	for i := range p.loose {
+		l := &p.loose[i]
+		if !l.isRule {
+			continue
 		}
-		if k > maxLookahead+i {
-			break
-		}
-		if l.isRule && (l.rule.chain == name || l.target == name) && !earlier[l.table] {
-			return l.table
+		for _, name := range [...]string{l.rule.chain, l.target} {
+			if inSeveralTables(name) && !slices.Contains(tables[name], l.table) {
+				tables[name] = append(tables[name], l.table)
+			}
 		}
 	}
-	return p.loose[i].table
+	next := map[string]int{}
+	for i := range p.loose {
+		l := &p.loose[i]
+		if l.isRule || !inSeveralTables(l.decl.name) || len(tables[l.decl.name]) == 0 {
+			continue
+		}
+		at := min(next[l.decl.name], len(tables[l.decl.name])-1)
+		l.table = tables[l.decl.name][at]
+		next[l.decl.name]++
+	}
 }
-
-// maxLookahead bounds how many lines behind a declaration are looked at.
-const maxLookahead = 1000
 
 // isUserChain reports whether a target's name can be a chain's.
 func isUserChain(name string) bool {
@@ -362,13 +362,10 @@ func (p *parser) listing(at source.Cursor, d chainDecl) bool {
 		c = next
 	}
 	name := tableOfPolicies(names)
-	for _, t := range p.tables {
-		if t.Inferred && t.Name == name && t.Chain(d.name) != nil && !t.Chain(d.name).Implied {
-			return false
-		}
+	if t := p.told[name]; t != nil && t.Chain(d.name) != nil && !t.Chain(d.name).Implied {
+		return false
 	}
 	p.table = p.inferred(at.Pos(), name)
-	p.table.lines.listed = true
 	p.table.lines.policiesEnd = end
 	return true
 }
@@ -412,8 +409,8 @@ func (p *parser) cutOff(at source.Cursor) {
 	if c, ok := r.Counters(); ok {
 		opaque = opaque.WithCounters(c)
 	}
-	p.diagnostics.add(source.Warning, r.Pos(), "cut-dump",
-		fmt.Sprintf("the text ends here, in the middle of table %s: this rule may be cut off, and is not used", t.Name))
+	p.diagnostics.add(source.Error, r.Pos(), "cut-dump",
+		fmt.Sprintf("the text ends here, in the middle of table %s, expected the rest of the line and COMMIT: this rule may be cut off, and is not used", t.Name))
 	*r = opaque
 }
 

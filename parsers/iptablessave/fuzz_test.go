@@ -17,7 +17,6 @@ func FuzzParse(f *testing.F) {
 	if err != nil || len(texts) == 0 {
 		f.Fatalf("no seeds: %v", err)
 	}
-	texts = append(texts, "../../samples/myth2-loadbalancer/iptables-save.txt")
 	for _, path := range texts {
 		text, err := os.ReadFile(path)
 		if err != nil {

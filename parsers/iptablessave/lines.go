@@ -148,7 +148,15 @@ func listedChain(line string) (d chainDecl, ok bool) {
 // isChainName reports whether a word can be a chain's name: iptables refuses
 // names that begin with "-" or "!" (libxtables/xtables.c, xtables_chain_name).
 func isChainName(s string) bool {
-	return s != "" && s[0] != '-' && s[0] != '!' && strings.IndexAny(s, " \t\"") < 0
+	if s == "" || s[0] == '-' || s[0] == '!' {
+		return false
+	}
+	for i := range len(s) {
+		if s[i] == ' ' || s[i] == '\t' || s[i] == '"' {
+			return false
+		}
+	}
+	return true
 }
 
 // A ruleStart is the beginning of a line with a rule.

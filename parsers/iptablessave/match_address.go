@@ -93,8 +93,8 @@ var inSet = func() *extension {
 // setRef reads a set's name and the sides, "src,dst".
 func setRef(o option) (netfilter.SetRef, error) {
 	ref := netfilter.SetRef{Name: o.args[0]}
-	if ref.Name == "" {
-		return ref, errEmpty
+	if err := bare(ref.Name); err != nil {
+		return ref, err
 	}
 	for word := range strings.SplitSeq(o.args[1], ",") {
 		switch word {
@@ -133,12 +133,12 @@ var pktType = extend(func() *netfilter.PktType { return new(netfilter.PktType) }
 
 var physdev = extend(func() *netfilter.Physdev { return new(netfilter.Physdev) },
 	one("--physdev-in", func(m *netfilter.Physdev, o option) error {
-		m.InNot = o.not
-		return text(&m.In, o)
+		m.InNot, m.In = o.not, o.value()
+		return interfaceName(o.value())
 	}).negatable(),
 	one("--physdev-out", func(m *netfilter.Physdev, o option) error {
-		m.OutNot = o.not
-		return text(&m.Out, o)
+		m.OutNot, m.Out = o.not, o.value()
+		return interfaceName(o.value())
 	}).negatable(),
 	toggle("--physdev-is-in", func(m *netfilter.Physdev, o option) { m.IsIn, m.IsInNot = true, o.not }).negatable(),
 	toggle("--physdev-is-out", func(m *netfilter.Physdev, o option) { m.IsOut, m.IsOutNot = true, o.not }).negatable(),

@@ -123,7 +123,7 @@ var limit = extend(func() *netfilter.Limit {
 
 var hashlimit = func() *extension {
 	type match = netfilter.HashLimit
-	rest := func(m *match, o option) error { m.Rest = appendOption(m.Rest, o); return nil }
+	rest := func(m *match, o option) error { m.Rest = appendOption(m.Rest, o); return bare(o.value()) }
 	args := []arg[*match]{
 		one("--hashlimit-upto", func(m *match, o option) error { return text(&m.Rate, o) }),
 		one("--hashlimit", func(m *match, o option) error { return text(&m.Rate, o) }), // before 1.4.1

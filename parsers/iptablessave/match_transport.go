@@ -70,6 +70,11 @@ func tcpFlags(m *netfilter.Transport, o option) error {
 // rest keeps an option as text.
 func rest(m *netfilter.Transport, o option) error {
 	m.Rest = appendOption(m.Rest, o)
+	for _, a := range o.args {
+		if err := bare(a); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

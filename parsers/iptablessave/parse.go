@@ -18,9 +18,17 @@ type parser struct {
 	// listing from its policies on; nil outside of both.
 	table  *table
 	tables []*table
-	// loose are lines that stand under no table and wait for their end, to
-	// be told apart.
-	loose []looseLine
+	// loose are lines that stand under no table and wait for their end, to be
+	// told apart; told are the tables made of such lines, and standing says of
+	// their chains which one they are in.
+	loose    []looseLine
+	told     map[string]*table
+	standing map[string]string
+	// stray are the lines under no table that end where the next line begins.
+	stray struct {
+		first source.Position
+		last  int
+	}
 
 	diagnostics diagnostics
 	firstSkip   source.Position
@@ -39,6 +47,7 @@ type table struct {
 	// chain is where the last rule went, and gathered are its rules that the
 	// chain does not have yet.
 	chain    *netfilter.Chain
+	next     int // number of the chain behind that one, in most dumps
 	gathered []netfilter.Rule
 	inserts  inserts
 }
@@ -75,6 +84,7 @@ func (p *parser) line(at source.Cursor, line string, foreign func(string) bool) 
 	switch body[0] {
 	case '#':
 		if h, ok := parseHeader(body); ok {
+			p.remarkOnStray(pos)
 			if !p.begin(h) {
 				return false
 			}
@@ -96,6 +106,7 @@ func (p *parser) line(at source.Cursor, line string, foreign func(string) bool) 
 		return true
 	case '*':
 		if name, ok := tableLine(body); ok {
+			p.remarkOnStray(pos)
 			p.openTable(pos, name)
 			p.keepUnless(line == "*"+name, pos, line)
 			return true
@@ -123,6 +134,10 @@ func (p *parser) line(at source.Cursor, line string, foreign func(string) bool) 
 func (p *parser) content(at source.Cursor, line, body string) (known, taken bool) {
 	if r, ok := ruleLine(body); ok {
 		if p.table == nil {
+			if p.stray.last == 0 || p.stray.last != at.Line-1 {
+				p.stray.first = at.Pos()
+			}
+			p.stray.last = at.Line
 			return true, p.addLoose(at, line, body)
 		}
 		p.rule(p.table, at.Pos(), line, r)
@@ -161,6 +176,16 @@ func (p *parser) begin(h header) bool {
 	p.family = family{is: h.family, given: true}
 	p.dump.Backend = h.backend
 	return true
+}
+
+// remarkOnStray says that rules stand right before the line that should have
+// come first, be it a table's or its header.
+func (p *parser) remarkOnStray(pos source.Position) {
+	if p.stray.last != 0 && p.stray.last == pos.Line-1 {
+		p.diagnostics.add(source.Error, p.stray.first, "rule-before-table",
+			fmt.Sprintf("found %s before the table in line %d, expected a line like \"*nat\" first", count(pos.Line-p.stray.first.Line, "rule"), pos.Line))
+	}
+	p.stray.last = 0
 }
 
 // openTable begins a table that the text names.
@@ -210,16 +235,19 @@ func (p *parser) closeTable() {
 	p.flush(t)
 	p.table = nil
 	if t.declared {
-		p.diagnostics.add(source.Warning, t.Pos, "no-commit",
-			fmt.Sprintf("table %s ends without COMMIT: what is not in the text may be on the node all the same", t.Name))
+		p.diagnostics.add(source.Error, t.Pos, "no-commit",
+			fmt.Sprintf("table %s ends without COMMIT, which was expected after its last rule: what is not in the text may be on the node all the same", t.Name))
 	}
 }
 
 // chain takes a line that declares a chain.
 func (p *parser) chain(t *table, pos source.Position, line string, d chainDecl) {
 	c, added := t.AddChain(d.name, pos)
+	if t.Inferred {
+		p.stands(d.name, t.Name)
+	}
 	if !added && !c.Implied {
-		p.diagnostics.add(source.Warning, pos, "chain-declared-twice",
+		p.diagnostics.add(source.Error, pos, "chain-declared-twice",
 			fmt.Sprintf("chain %s of table %s is declared a second time, the first time in line %d", d.name, t.Name, c.Pos.Line))
 		p.keep(pos, line)
 		return
@@ -233,7 +261,7 @@ func (p *parser) chain(t *table, pos source.Position, line string, d chainDecl) 
 		c.Base = &base
 		t.base = t.base || d.policy != netfilter.NoVerdict
 	} else if d.policy != netfilter.NoVerdict {
-		p.diagnostics.add(source.Error, pos, "bad-policy",
+		p.diagnostics.add(source.Warning, pos, "bad-policy",
 			fmt.Sprintf("chain %s of table %s has the policy %s, expected \"-\": only built-in chains have one", d.name, t.Name, d.policy.Name()))
 	}
 	if d.counted {
@@ -243,7 +271,9 @@ func (p *parser) chain(t *table, pos source.Position, line string, d chainDecl) 
 			c.Counters = &netfilter.Counters{Packets: d.Packets, Bytes: d.Bytes}
 		}
 	}
-	t.lines.listed = t.lines.listed || d.listed && t.lines.begin == 0
+	if !t.lines.chains {
+		t.lines.chains, t.lines.listed = true, d.listed
+	}
 	p.rules.scratch = appendChain(p.rules.scratch[:0], c, t.lines.listed)
 	p.keepUnless(string(p.rules.scratch) == line, pos, line)
 }
@@ -272,15 +302,29 @@ func (p *parser) rule(t *table, pos source.Position, line string, start ruleStar
 	t.whole = t.whole && !parsed.broken
 	prefixed := len(line) - len(start.text)
 	if prefixed > 0 || inside {
-		t.lines.countersInside = t.lines.countersInside || inside && !start.counted
+		if !t.lines.counters {
+			t.lines.counters, t.lines.countersInside = inside || start.counted, inside && !start.counted
+		}
 		p.rules.scratch = appendRulePrefix(p.rules.scratch[:0], &t.gathered[len(t.gathered)-1], t.lines.countersInside)
 		ok := prefixed == len(p.rules.scratch) && strings.HasPrefix(line, string(p.rules.scratch)) && strings.HasSuffix(line, start.text)
 		p.keepUnless(ok, pos, line)
 	}
 }
 
+// nextChains is how many chains behind the last one are looked at before the
+// table is asked: some have no rules.
+const nextChains = 4
+
 // chainOf finds the chain of a rule.
 func (p *parser) chainOf(t *table, pos source.Position, name string) *netfilter.Chain {
+	// iptables-save writes the rules in the order of the chains.
+	chains := t.Chains()
+	for i := t.next; i < len(chains) && i < t.next+nextChains; i++ {
+		if chains[i].Name == name {
+			t.next = i + 1
+			return chains[i]
+		}
+	}
 	if c := t.Chain(name); c != nil {
 		return c
 	}

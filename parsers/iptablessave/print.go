@@ -36,11 +36,13 @@ type keptLine struct {
 
 // A tableForm is how a table stands in the text.
 type tableForm struct {
-	order          int
-	begin, commit  int // lines of "*nat" and COMMIT, 0 without
-	policiesEnd    int // line of the last policy at the beginning of a listing
-	listed         bool
-	countersInside bool // "-c 1 2" among the options
+	order         int
+	begin, commit int // lines of "*nat" and COMMIT, 0 without
+	policiesEnd   int // line of the last policy at the beginning of a listing
+	// The first line that declares a chain, and the first rule with counters,
+	// tell the form of all; another line in another form is kept as it is.
+	chains, listed           bool // chains are declared, by "-P" and "-N"
+	counters, countersInside bool // rules are counted, by "-c 1 2" among the options
 }
 
 // ending takes the line's ending off and remembers it.

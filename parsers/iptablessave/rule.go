@@ -93,6 +93,9 @@ func (p *ruleParser) plain(t *netfilter.Table, s string, i int, r *parsedRule) b
 		}
 		last = kind
 		valueAt := min(k+3, len(s))
+		if valueAt == len(s) && kind != 'f' {
+			return false
+		}
 		end := valueAt
 		switch kind {
 		case 's', 'd':
@@ -309,13 +312,16 @@ func (p *ruleParser) target(t *netfilter.Table, text string, isGoto bool) netfil
 		}
 		return t.Goto(name)
 	}
-	if v, ok := verdicts[name]; ok {
-		if more {
-			return nil
+	var e *extension
+	if len(name) <= maxTargetName {
+		if v, ok := verdicts[name]; ok {
+			if more {
+				return nil
+			}
+			return v
 		}
-		return v
+		e = targets[name]
 	}
-	e := targets[name]
 	if e == nil {
 		if more {
 			return nil
@@ -437,7 +443,7 @@ func headerMatch(kind byte, not bool, value string, f *family) (netfilter.Match,
 		return &netfilter.Addr{Side: side, Not: not, Net: n}, err
 	case 'i', 'o':
 		name, prefix := strings.CutSuffix(value, "+")
-		return &netfilter.Interface{Side: side, Not: not, Name: name, Prefix: prefix}, nil
+		return &netfilter.Interface{Side: side, Not: not, Name: name, Prefix: prefix}, interfaceName(value)
 	case 'p':
 		n, err := protocol(value)
 		if n == netfilter.ICMPv6 && f.is == netfilter.AnyFamily {

@@ -48,7 +48,7 @@ var tee = extend(func() *netfilter.Tee { return new(netfilter.Tee) },
 		t.Gateway, err = address(o.value(), o.family)
 		return err
 	}),
-	one("--oif", func(t *netfilter.Tee, o option) error { return text(&t.Interface, o) }),
+	one("--oif", func(t *netfilter.Tee, o option) error { t.Interface = o.value(); return interfaceName(o.value()) }),
 ).needing("--gateway")
 
 var track = func() *extension {

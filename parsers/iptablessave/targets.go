@@ -60,3 +60,15 @@ var targets = map[string]*extension{
 	"TCPOPTSTRIP": unmodelled(nil, []string{"--strip-options"}),
 	"ULOG":        unmodelled(nil, []string{"--ulog-nlgroup", "--ulog-prefix", "--ulog-cprange", "--ulog-qthreshold"}),
 }
+
+// maxTargetName is the length of the longest name of a target. Chains of
+// kube-proxy are longer, and need not be looked for here.
+var maxTargetName = func() (longest int) {
+	for name := range targets {
+		longest = max(longest, len(name))
+	}
+	for name := range verdicts {
+		longest = max(longest, len(name))
+	}
+	return longest
+}()

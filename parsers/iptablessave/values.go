@@ -150,13 +150,30 @@ func maskLength(mask netip.Addr) (n int, whole bool) {
 
 var errEmpty = errors.New("expected a value, found an empty word")
 
-// text takes any value that is not empty.
+// text takes a value that iptables-save prints without quotes. What would need
+// them cannot be told from the words around it.
 func text(to *string, o option) error {
-	if o.value() == "" {
-		return errEmpty
-	}
 	*to = o.value()
+	return bare(o.value())
+}
+
+func bare(s string) error {
+	switch {
+	case s == "":
+		return errEmpty
+	case strings.ContainsAny(s, " \t\r\"") || s == "!":
+		return fmt.Errorf("%q: expected a name without blanks and quotes", s)
+	}
 	return nil
+}
+
+// interfaceName checks a name of up to 15 bytes (include/uapi/linux/if.h,
+// IFNAMSIZ; net/core/dev.c, dev_valid_name).
+func interfaceName(s string) error {
+	if len(s) > 15 {
+		return fmt.Errorf("%q: expected an interface's name, which has up to 15 bytes", s)
+	}
+	return bare(s)
 }
 
 // oneOf takes one of the values.

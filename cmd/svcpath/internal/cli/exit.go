@@ -7,14 +7,16 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/svcpath/svcpath/analyzer"
 	"github.com/svcpath/svcpath/analyzer/report"
+	"github.com/svcpath/svcpath/analyzer/source"
 )
 
 // The exit codes. 1 is kept for commands that answer yes or no.
 const (
 	exitDone    = 0
 	exitUsage   = 2 // the command line is wrong
-	exitFailure = 3 // an input cannot be read or holds nothing that could be analysed, or the answer cannot be written
+	exitFailure = 3 // an input cannot be read, is damaged or holds nothing that could be analysed, or the answer cannot be written
 )
 
 // A failure is an error that is no fault of the command line. Any other error
@@ -32,6 +34,26 @@ func inputFailure(err error) error {
 	var failures []error
 	for _, e := range flatten(err) {
 		failures = append(failures, &failure{doing: "reading", err: e})
+	}
+	return errors.Join(failures...)
+}
+
+// maxDamages is how many damaged places are told one by one on standard error;
+// the answer itself lists them all.
+const maxDamages = 10
+
+// damage makes failures of the places where an input is damaged, such as a
+// dump cut off in the middle: what stands around them is analysed, and still
+// nobody should take the answer for one about the whole.
+func damage(a *analyzer.Analysis) error {
+	var failures []error
+	for _, d := range a.Diagnostics {
+		if d.Severity == source.Error {
+			failures = append(failures, &failure{doing: "reading", err: errors.New(d.String())})
+		}
+	}
+	if more := len(failures) - maxDamages; more > 0 {
+		failures = append(failures[:maxDamages], &failure{doing: "reading", err: fmt.Errorf("%d more places that are damaged; the answer lists them", more)})
 	}
 	return errors.Join(failures...)
 }

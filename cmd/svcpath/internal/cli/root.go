@@ -118,9 +118,9 @@ func (p *program) analyze(inputs []string) (*analyzer.Analysis, error) {
 		return nil, err
 	}
 	a := analyzer.Analyze(snap)
-	if len(snap.Tables) == 0 && a.Inventory.Mode == kubeproxy.NoMode {
+	if len(snap.Tables) == 0 && a.Inventory.Mode == kubeproxy.UnknownMode {
 		err = errors.Join(err, &failure{doing: "reading", err: fmt.Errorf(
 			"%s: nothing that tells of kube-proxy, expected the output of iptables-save or ip6tables-save", strings.Join(inputs, " "))})
 	}
-	return a, err
+	return a, errors.Join(err, damage(a))
 }

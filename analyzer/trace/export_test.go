@@ -1,0 +1,44 @@
+package trace
+
+import "fmt"
+
+// CheckSum follows a packet and holds the walk against its one promise about
+// numbers: the chances of all ends sum to exactly 1, under every answer to
+// every open question but those that are not followed both ways.
+func (t *Tracer) CheckSum(f Flow) error {
+	f, err := f.checked()
+	if err != nil {
+		return err
+	}
+	if f.From == "" {
+		f.From = t.originOf(f)
+	}
+	w := newWalk(t, f, false)
+	w.journey()
+	if w.spent {
+		return nil
+	}
+	var sum mass
+	for _, e := range w.endings {
+		sum = w.plus(sum, e.mass)
+	}
+	for _, s := range sum {
+		if !s.chance.IsCertain() {
+			return fmt.Errorf("under condition %d the chances sum to %s", s.when, s.chance)
+		}
+	}
+	for i, q := range w.questions {
+		if q.granted {
+			continue
+		}
+		for _, s := range sum {
+			if w.given(s.when, answer{int32(i), true}) != w.given(s.when, answer{int32(i), false}) {
+				return fmt.Errorf("no outcomes for one answer to %q", q.yes)
+			}
+		}
+	}
+	if len(sum) != 1 {
+		return fmt.Errorf("the chances sum to %d different numbers", len(sum))
+	}
+	return nil
+}

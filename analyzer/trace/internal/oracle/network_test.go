@@ -1,6 +1,6 @@
 //go:build linux
 
-package trace_test
+package oracle
 
 import (
 	"fmt"
@@ -132,12 +132,16 @@ type asker struct {
 	tracer  *trace.Tracer
 	node    *kernel.Node
 	packets int // sent so far
+	// open counts the flows whose end the trace leaves open in some way, and
+	// vague those among them for which any end that it names was taken.
+	open, vague int
 }
 
 // A difference is a flow that trace and kernel disagree on.
 type difference struct {
 	flow  trace.Flow
 	trace *trace.Trace
+	seen  []end // what the kernel did
 	why   string
 }
 
@@ -189,7 +193,14 @@ func (a *asker) askOnce(t tester, flows []trace.Flow, times int) []difference {
 			t.Fatalf("%s: %v", words(f), err)
 		}
 		traces[i] = tr
-		predictions[i], _ = scenarios(f, tr)
+		var whole bool
+		predictions[i], whole = scenarios(f, tr)
+		if times == 1 && len(predictions[i]) > 1 {
+			a.open++
+			if !whole {
+				a.vague++
+			}
+		}
 		left[i] = packetsFor(predictions[i]) * times
 	}
 	// Round by round, each in another order, so that no flow meets the
@@ -231,7 +242,7 @@ func (a *asker) askOnce(t tester, flows []trace.Flow, times int) []difference {
 			why = wrongAnswer(traces[i], byFlow[i])
 		}
 		if why != "" {
-			found = append(found, difference{f, traces[i], why})
+			found = append(found, difference{f, traces[i], seen, why})
 		}
 	}
 	return found

@@ -1,6 +1,6 @@
 //go:build linux
 
-package trace_test
+package oracle
 
 import (
 	"cmp"

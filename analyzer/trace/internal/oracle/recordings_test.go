@@ -1,6 +1,6 @@
 //go:build linux
 
-package trace_test
+package oracle
 
 import (
 	"bytes"
@@ -25,7 +25,7 @@ import (
 )
 
 // samplesDir holds the recordings that come with the project.
-var samplesDir = filepath.Join("..", "..", "samples")
+var samplesDir = filepath.Join("..", "..", "..", "..", "samples")
 
 // An object is what flows are derived from: the few fields of a Service, an
 // EndpointSlice, a Node or kube-proxy's configuration that name addresses and
@@ -291,9 +291,9 @@ func (r *recording) flows() []trace.Flow {
 	return all
 }
 
-// TestOracleRecordings compares trace and kernel over every recording, with
+// TestRecordings compares trace and kernel over every recording, with
 // flows that follow from what kube-proxy was told.
-func TestOracleRecordings(t *testing.T) {
+func TestRecordings(t *testing.T) {
 	kernel.Require(t)
 	flows, of, rulesets, packets, differ := 0, 0, 0, 0, 0
 	for _, dir := range recordings(t) {
@@ -358,9 +358,9 @@ func scale(t testing.TB) int {
 	return n
 }
 
-// TestOracleNotices shows that the comparison can fail: a trace of the rules as
+// TestNotices shows that the comparison can fail: a trace of the rules as
 // kube-proxy wrote them is no truth about a kernel that has one rule changed.
-func TestOracleNotices(t *testing.T) {
+func TestNotices(t *testing.T) {
 	kernel.Require(t)
 	whole := readRecording(t, filepath.Join(samplesDir, "service-zoo"))
 	faults, err := filepath.Glob(filepath.Join(samplesDir, "testdata", "recordings", "fault-*"))

@@ -77,13 +77,25 @@ func (n *network) seen(flow trace.Flow, f kernel.Fate) end {
 // fits reports whether the kernel's end is one that the trace's describes.
 // Whatever the trace does not know fits.
 func (e end) fits(seen end, flow trace.Flow) bool {
+	if e.verdict == "unknown" {
+		return true
+	}
 	if e.verdict != "passes" || seen.verdict != "passes" {
 		return e.verdict == seen.verdict
 	}
 	hasPorts := flow.Protocol != kernel.ICMP && flow.Protocol != kernel.ICMPv6
 	return (!e.to.Addr().IsValid() || e.to.Addr() == seen.to.Addr()) &&
 		(!hasPorts || e.to.Port() == 0 || e.to.Port() == seen.to.Port()) &&
-		(e.masquerade == seen.masquerade || seen.hidden) && e.local == seen.local
+		e.masquerade == seen.masquerade && e.local == seen.local
+}
+
+// unmasked is the end of a packet that the node gets, without what nobody can
+// tell where masquerading would not show.
+func (e end) unmasked() end {
+	if e.local {
+		e.masquerade, e.hidden = false, false
+	}
+	return e
 }
 
 // A share is an end with its probability.
@@ -219,8 +231,19 @@ func disagreement(flow trace.Flow, predictions [][]share, seen []end) string {
 // must be predicted, and the counts must be such as the probabilities give, but
 // for one time in a million (Pearson's chi-square test).
 func unlike(flow trace.Flow, shares []share, seen []end) string {
+	hidden := slices.ContainsFunc(seen, func(e end) bool { return e.hidden })
+	if hidden {
+		shares = slices.Clone(shares)
+		for i := range shares {
+			shares[i].end = shares[i].end.unmasked()
+		}
+		shares = merged(shares)
+	}
 	counts := make([]int, len(shares))
 	for _, s := range seen {
+		if hidden {
+			s = s.unmasked()
+		}
 		i := slices.IndexFunc(shares, func(p share) bool { return p.end.fits(s, flow) })
 		if i < 0 {
 			return fmt.Sprintf("kernel: %v; trace: %s", s, describe(shares))

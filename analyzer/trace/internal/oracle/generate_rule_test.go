@@ -229,7 +229,8 @@ func (r *ruleText) target() string {
 	case 4, 5, 6:
 		return " -j MARK " + r.one("how", "--set-xmark ", "--set-xmark ", "--set-mark ") + r.bits("value") + "/" + r.bits("mask")
 	case 7:
-		return " -j CONNMARK --set-xmark " + r.bits("value") + "/" + r.bits("mask")
+		return " -j CONNMARK --set-xmark " + r.bits("value") + "/" + r.bits("mask") +
+			r.one("shift", "", "", " --left-shift-mark 1", " --right-shift-mark 2")
 	}
 	return " -j CONNMARK " + r.one("how", "--save-mark", "--restore-mark") + " --nfmask " + r.bits("nfmask") + " --ctmask " + r.bits("ctmask")
 }
@@ -270,7 +271,7 @@ func (r *ruleText) destinationNAT() string {
 	a := generated[r.v6]
 	to := r.one("to", slices.Concat(a.pods, a.own, a.outside)...)
 	flags := r.one("flags", "", "", "", " --random", " --persistent")
-	switch r.number("dnat", 0, 6) {
+	switch r.number("dnat", 0, 7) {
 	case 0:
 		return " -j DNAT --to-destination " + to + flags
 	case 1, 2:
@@ -281,6 +282,9 @@ func (r *ruleText) destinationNAT() string {
 		return " -j REDIRECT"
 	case 5:
 		return " -j REDIRECT --to-ports " + r.ported()
+	}
+	if r.often("range", 5) {
+		return " -j DNAT --to-destination " + r.span() + flags
 	}
 	return " -j NETMAP --to " + a.network
 }
@@ -303,6 +307,12 @@ func (r *ruleText) sourceNAT() string {
 }
 
 func (r *ruleText) mangle() string {
+	if r.within("PREROUTING") && r.often("tproxy", 1) {
+		if r.protocol != "udp" {
+			r.protocol = "tcp"
+		}
+		return " -j TPROXY --on-port 1 --on-ip " + r.word("0.0.0.0", "::") + " --tproxy-mark 0x1/0x1"
+	}
 	switch r.number("mangle", 0, 9) {
 	case 0:
 		return r.word(" -j TTL --ttl-", " -j HL --hl-") + r.one("ttl", "set 64", "set 7", "inc 1", "dec 1")
@@ -322,9 +332,7 @@ func (r *ruleText) mangle() string {
 	case 5:
 		return " -j NFQUEUE --queue-num 9 --queue-bypass"
 	case 6:
-		if r.within("PREROUTING") && (r.protocol == "tcp" || r.protocol == "udp") {
-			return " -j TPROXY --on-port 1 --on-ip " + r.word("0.0.0.0", "::") + " --tproxy-mark 0x1/0x1"
-		}
+		return " -j HMARK --hmark-tuple src,dst --hmark-mod 4 --hmark-rnd 0x1"
 	case 7:
 		return " -j NFQUEUE --queue-num 9"
 	case 8:

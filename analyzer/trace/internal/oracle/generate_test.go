@@ -230,9 +230,19 @@ func (g *generator) addr() string {
 	return g.one("address", slices.Concat(a.virtual, a.own, a.pods, a.outside)...)
 }
 
+// holes are masks that iptables takes and nobody writes.
+var holes = map[bool][]string{
+	false: {"255.0.255.255", "0.0.0.255", "255.255.255.253"},
+	true:  {"ffff::ffff", "::ff", "ffff:0:ffff:ffff::"},
+}
+
 // net is a network around such an address; its edges are remembered.
 func (g *generator) net() string {
 	a := netip.MustParseAddr(g.addr())
+	if g.often("mask with holes", 1) {
+		g.addrs = append(g.addrs, a, a.Next())
+		return a.String() + "/" + g.one("mask", holes[g.v6]...)
+	}
 	bits := a.BitLen() - rapid.SampledFrom([]int{0, 0, 0, 1, 2, 4, 7, 8, 9, 16, 24}).Draw(g.t, "host bits")
 	p := netip.PrefixFrom(a, bits).Masked()
 	last := p.Addr().AsSlice()

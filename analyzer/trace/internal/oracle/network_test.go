@@ -135,6 +135,8 @@ type asker struct {
 	// open counts the flows whose end the trace leaves open in some way, and
 	// vague those among them for which any end that it names was taken.
 	open, vague int
+	// decided counts the flows that some rule may do something about.
+	decided int
 }
 
 // A difference is a flow that trace and kernel disagree on.
@@ -195,6 +197,9 @@ func (a *asker) askOnce(t tester, flows []trace.Flow, times int) []difference {
 		traces[i] = tr
 		var whole bool
 		predictions[i], whole = scenarios(f, tr)
+		if times == 1 && (len(tr.Outcomes) > 1 || tr.Outcomes[0].Verdict != trace.Accept || tr.Outcomes[0].Masquerade) {
+			a.decided++
+		}
 		if times == 1 && len(predictions[i]) > 1 {
 			a.open++
 			if !whole {

@@ -30,7 +30,7 @@ func TestGenerated(t *testing.T) {
 	fixed(t, "rapid.checks", fmt.Sprint(rulesetsGenerated*scale(t)))
 	fixed(t, "rapid.nofailfile", "true")
 	pairs, rulesets, refused, packets, differ, tried, seed := 0, 0, 0, 0, 0, 0, 0
-	undecided, vague := 0, 0
+	decided, undecided, vague := 0, 0, 0
 	kinds := map[string]bool{}
 	network := networkOf(open(t, generatedAddresses, generatedRoutes))
 	for _, backend := range []kernel.Backend{kernel.Legacy, kernel.NFT} {
@@ -71,7 +71,7 @@ func TestGenerated(t *testing.T) {
 					a := &asker{network: network, tracer: trace.New(snap), node: node}
 					found := a.ask(rt, flows)
 					pairs, rulesets, packets = pairs+len(flows), rulesets+1, packets+a.packets
-					undecided, vague = undecided+a.open, vague+a.vague
+					decided, undecided, vague = decided+a.decided, undecided+a.open, vague+a.vague
 					if len(found) == 0 {
 						return
 					}
@@ -92,7 +92,8 @@ func TestGenerated(t *testing.T) {
 		}
 	}
 	t.Logf("oracle: %d flows, %d rulesets, %d disagreements", pairs, rulesets, differ)
-	t.Logf("%d packets; of %d flows the trace leaves open what becomes of them, of %d vaguely; the kernel refused %d rulesets", packets, undecided, vague, refused)
+	t.Logf("%d packets; rules decide on %d flows; of %d the trace leaves open what becomes of them, of %d vaguely; the kernel refused %d rulesets",
+		packets, decided, undecided, vague, refused)
 	if refused > rulesets/10 {
 		t.Errorf("the kernel refused %d rulesets and took %d: the generator makes too many that it does not take", refused, rulesets)
 	}

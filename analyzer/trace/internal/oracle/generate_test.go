@@ -91,7 +91,8 @@ type generator struct {
 	v6    bool
 	addrs []netip.Addr
 	ports []uint16
-	nth   bool // a rule of the dump counts packets
+	nth   bool        // a rule of the dump counts packets
+	aim   *trace.Flow // what rules are to be close to, nil for nothing
 }
 
 func (g *generator) one(label string, of ...string) string {
@@ -122,17 +123,7 @@ func (g *generator) word(v4, v6 string) string {
 // dump is a text for iptables-restore.
 func (g *generator) dump() string {
 	var b strings.Builder
-	for _, table := range []struct {
-		name   string
-		tenths int
-		groups [][]string
-	}{
-		{"raw", 3, [][]string{{"PREROUTING", "OUTPUT"}}},
-		{"mangle", 4, [][]string{{"PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING"}}},
-		{"nat", 7, [][]string{{"PREROUTING", "OUTPUT"}, {"POSTROUTING"}, {"INPUT"}}},
-		{"filter", 7, [][]string{{"INPUT", "FORWARD", "OUTPUT"}}},
-		{"security", 2, [][]string{{"INPUT", "FORWARD", "OUTPUT"}}},
-	} {
+	for _, table := range tables {
 		if g.often(table.name, table.tenths) {
 			g.tableText(&b, table.name, table.groups)
 		}
@@ -194,14 +185,7 @@ func (g *generator) rule(p place) string {
 	for range g.number("matches", 0, 3) {
 		r.match()
 	}
-	b := ""
-	if r.protocol != "" {
-		b = " -p " + r.protocol
-	}
-	for _, m := range r.matches {
-		b += " " + m
-	}
-	return b + target
+	return r.text() + target
 }
 
 // A ruleText is a rule in the making.
@@ -226,6 +210,9 @@ func (r *ruleText) hasPorts() bool {
 
 // addr is one of the addresses that things are about.
 func (g *generator) addr() string {
+	if g.aim != nil && g.often("aim", 7) {
+		return g.one("aim", g.aim.Destination.String(), g.aim.Destination.String(), g.aim.Source.String())
+	}
 	a := generated[g.v6]
 	return g.one("address", slices.Concat(a.virtual, a.own, a.pods, a.outside)...)
 }
@@ -270,6 +257,13 @@ var somePorts = []uint16{80, 443, 53, 1, 8080, 30080, 40000, 65535}
 // portRange is a range of ports; its edges are remembered.
 func (g *generator) portRange(separator string) string {
 	first := rapid.SampledFrom(somePorts).Draw(g.t, "port")
+	if g.aim != nil && g.often("aim", 7) {
+		first = g.aim.Port
+		if g.aim.SourcePort != 0 && g.often("source", 4) {
+			first = g.aim.SourcePort
+		}
+		first = uint16(min(max(int(first)+g.number("beside", -2, 1), 1), 65535))
+	}
 	last := first + uint16(min(g.number("more", 0, 3), 65535-int(first)))
 	for _, p := range []int{int(first), int(first) - 1, int(last), int(last) + 1} {
 		if p > 0 && p < 1<<16 {
@@ -283,12 +277,12 @@ func (g *generator) portRange(separator string) string {
 }
 
 func (g *generator) bits(label string) string {
-	return g.one(label, "0x1", "0x2", "0x3", "0x4000", "0x0", "0xffffffff", "0xff")
+	return g.one(label, "0x1", "0x2", "0x3", "0x0", "0x3", "0xffffffff")
 }
 
 // masked is a value under a mask that covers it.
 func (g *generator) masked() string {
-	return g.one("mark", "0x0/0x1", "0x1/0x1", "0x0/0x4000", "0x4000/0x4000", "0x1/0x3", "0x3/0xff", "0x0", "0x1", "0x4001", "0x2/0xffff")
+	return g.one("mark", "0x0/0x1", "0x1/0x1", "0x2/0x2", "0x1/0x3", "0x2/0x3", "0x3/0xff", "0x0", "0x1", "0x3")
 }
 
 // flow is a packet aimed at the rules' edges.

@@ -46,10 +46,15 @@ func TestGenerated(t *testing.T) {
 				defer node.Close()
 				rapid.Check(t, func(rt *rapid.T) {
 					g := &generator{t: rt, v6: v6}
-					text := g.dump()
+					var text string
 					var flows []trace.Flow
-					for range flowsGenerated {
-						flows = append(flows, g.flow())
+					if g.often("focused", 7) {
+						text, flows = g.focused(flowsGenerated)
+					} else {
+						text = g.dump()
+						for range flowsGenerated {
+							flows = append(flows, g.flow())
+						}
 					}
 					rules := kernel.Ruleset{Backend: backend, IPv4: text}
 					if v6 {

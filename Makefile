@@ -4,6 +4,8 @@
 FUZZTIME  ?= 1m
 BENCHTIME ?= 1s
 TESTFLAGS ?=
+N         ?= 10000
+E         ?= 10
 
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 PLATFORMS   = darwin/arm64 windows/amd64
@@ -47,6 +49,11 @@ lint: ## check formatting, go.mod, vet, staticcheck
 .PHONY: bench
 bench: ## run every benchmark (BENCHTIME=1s each)
 	go test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) ./...
+
+.PHONY: generate
+generate: ## make up a node of N services with E endpoints each, into dist
+	go test ./samples/generate -count 1 -run '^TestWriteRecording$$' -args \
+		-services $(N) -endpoints $(E) -dir $(CURDIR)/dist/$(N)x$(E)
 
 .PHONY: fuzz
 fuzz: ## run every fuzz target, FUZZTIME=1m each

@@ -8,8 +8,11 @@ import (
 	"github.com/svcpath/svcpath/analyzer/audit"
 	"github.com/svcpath/svcpath/analyzer/chaingraph"
 	"github.com/svcpath/svcpath/analyzer/inventory"
+	"github.com/svcpath/svcpath/analyzer/netfilter"
+	"github.com/svcpath/svcpath/analyzer/proof"
 	"github.com/svcpath/svcpath/analyzer/snapshot"
 	"github.com/svcpath/svcpath/analyzer/source"
+	"github.com/svcpath/svcpath/analyzer/trace"
 )
 
 // An Analysis is all that the tool knows of a snapshot.
@@ -18,7 +21,10 @@ type Analysis struct {
 	Graphs    []*chaingraph.Graph // one a table, in the snapshot's order
 	Inventory *inventory.Inventory
 	Coverage  Coverage
-	// Findings are what review checks found.
+	// Tracer follows packets. Making it costs one look at each chain, and
+	// none at rules, so every analysis has one.
+	Tracer *trace.Tracer
+	// Findings are where structure and trace of an entry differ.
 	Findings []audit.Finding
 	// Diagnostics are the remarks of all stages, in the order of the input.
 	Diagnostics []source.Diagnostic
@@ -35,18 +41,23 @@ type Missing struct {
 	What    string // "table filter, IPv4"
 	Affects string // the answers that rest on it
 	Command string // what to run on the node for it
+	// Family is the one whose packets it matters for; AnyFamily for both.
+	Family netfilter.Family
 }
 
 // Analyze builds every analysis of a snapshot. The snapshot must not change
 // afterwards; the analysis keeps parts of it.
 func Analyze(s *snapshot.Snapshot) *Analysis {
-	a := &Analysis{Snapshot: s, Findings: []audit.Finding{}}
+	a := &Analysis{Snapshot: s}
 	for _, t := range s.Tables {
 		a.Graphs = append(a.Graphs, chaingraph.Build(t))
 	}
 	a.Inventory = inventory.Build(s, a.Graphs)
 	a.Coverage = coverageOf(s, a.Inventory.Mode)
-	a.Diagnostics = slices.Concat(s.Diagnostics, a.Inventory.Diagnostics)
+	a.Tracer = trace.New(s)
+	findings, remarks := proof.Check(s, a.Inventory, a.Tracer)
+	a.Findings = findings
+	a.Diagnostics = slices.Concat(s.Diagnostics, a.Inventory.Diagnostics, remarks)
 	for _, g := range a.Graphs {
 		a.Diagnostics = append(a.Diagnostics, g.Diagnostics()...)
 	}

@@ -12,12 +12,12 @@ import (
 // counts.
 func coverageOf(s *snapshot.Snapshot, mode kubeproxy.Mode) Coverage {
 	var missing []Missing
-	lacks := func(what, affects, command string) {
-		missing = append(missing, Missing{What: what, Affects: affects, Command: command})
+	lacks := func(family netfilter.Family, what, affects, command string) {
+		missing = append(missing, Missing{What: what, Affects: affects, Command: command, Family: family})
 	}
 	for _, src := range s.Sources {
 		if src.Unbuilt && holdsRules(src.Format) {
-			lacks(fmt.Sprintf("what %s says (%s)", src.Pos, src.Format), "what only it tells: this format is recognised but not read yet", "")
+			lacks(src.Family, fmt.Sprintf("what %s says (%s)", src.Pos, src.Format), "what only it tells: this format is recognised but not read yet", "")
 		}
 	}
 	for _, family := range familiesOf(s) {
@@ -33,9 +33,9 @@ func coverageOf(s *snapshot.Snapshot, mode kubeproxy.Mode) Coverage {
 			t := s.Table(family, name)
 			switch {
 			case t == nil:
-				lacks(fmt.Sprintf("table %s, %s", name, family), affects, save)
+				lacks(family, fmt.Sprintf("table %s, %s", name, family), affects, save)
 			case !t.Complete:
-				lacks(fmt.Sprintf("the whole of table %s, %s (the text holds a part)", name, family), affects, save)
+				lacks(family, fmt.Sprintf("the whole of table %s, %s (the text holds a part)", name, family), affects, save)
 			}
 		}
 	}
@@ -44,10 +44,10 @@ func coverageOf(s *snapshot.Snapshot, mode kubeproxy.Mode) Coverage {
 		if familiesOf(s)[0] == netfilter.IPv6 {
 			other, save = netfilter.IPv4, "iptables-save -c"
 		}
-		lacks(other.String()+" rules", "the other half of dual-stack services", save)
+		lacks(other, other.String()+" rules", "the other half of dual-stack services", save)
 	}
 	if s.Addresses == nil && mode != kubeproxy.NoMode {
-		lacks("the node's addresses", "which addresses node ports answer on, and what is local to the node", "ip addr")
+		lacks(netfilter.AnyFamily, "the node's addresses", "which addresses node ports answer on, and what is local to the node", "ip addr")
 	}
 	return Coverage{Complete: len(missing) == 0, Missing: missing}
 }

@@ -29,13 +29,14 @@ type target struct {
 	hairpin bool
 }
 
-// endpointOf reads an endpoint chain, as every kube-proxy writes KUBE-SEP: mark
-// what comes from the endpoint itself, then DNAT. ok is false for a chain of
-// another shape.
-func (b *builder) endpointOf(c *netfilter.Chain) (t target, ok bool) {
-	if t, seen := b.targets[c]; seen {
-		return t, t.to.IsValid()
-	}
+// fewRules is how many rules a chain has at most that is taken for an endpoint
+// chain by its shape alone.
+const fewRules = 4
+
+// readEndpoint reads an endpoint chain, as every kube-proxy writes KUBE-SEP:
+// mark what comes from the endpoint itself, then DNAT. A chain of another shape
+// has no valid target.
+func (b *builder) readEndpoint(c *netfilter.Chain) (t target) {
 	for r := range c.Rules() {
 		switch target := r.Target().(type) {
 		case *netfilter.DNAT:
@@ -52,8 +53,7 @@ func (b *builder) endpointOf(c *netfilter.Chain) (t target, ok bool) {
 			break
 		}
 	}
-	b.targets[c] = t
-	return t, t.to.IsValid()
+	return t
 }
 
 func hasSource(r *netfilter.Rule) bool {
@@ -70,14 +70,10 @@ func (b *builder) isEndpointJump(r *netfilter.Rule) bool {
 	if !ok {
 		return false
 	}
-	if kind, _ := kubeproxy.ParseChainName(jump.Name); kind != kubeproxy.OtherChain {
+	if kind := b.kindOf(jump); kind != kubeproxy.OtherChain {
 		return kind == kubeproxy.EndpointChain
 	}
-	if jump.Chain == nil || jump.Chain.Base != nil || jump.Chain.NumRules() > 4 {
-		return false
-	}
-	_, ok = b.endpointOf(jump.Chain)
-	return ok
+	return jump.Chain != nil && b.targets[jump.Chain.Index()].to.IsValid()
 }
 
 // backendsOf reads the endpoints of a chain for outside clients. It gives nil
@@ -94,7 +90,7 @@ func (b *builder) backendsOf(c *netfilter.Chain) *backends {
 func (b *builder) readBackends(c *netfilter.Chain) *backends {
 	result := &backends{hairpin: true}
 	var sticky *netfilter.Rule
-	var chances []uint32
+	chances, ends := b.chances[:0], b.ends[:0]
 	for r := range c.Rules() {
 		if !b.isEndpointJump(r) {
 			continue
@@ -110,8 +106,8 @@ func (b *builder) readBackends(c *netfilter.Chain) *backends {
 		}
 		e := Endpoint{Chain: jump.Chain}
 		if jump.Chain != nil {
-			t, ok := b.endpointOf(jump.Chain)
-			if !ok && result.dead == nil {
+			t := b.targets[jump.Chain.Index()]
+			if !t.to.IsValid() && result.dead == nil {
 				result.dead = r
 			}
 			e.Addr = t.to
@@ -120,20 +116,21 @@ func (b *builder) readBackends(c *netfilter.Chain) *backends {
 			result.dead = r
 		}
 		chances = append(chances, chance)
-		result.endpoints = append(result.endpoints, e)
+		ends = append(ends, e)
 	}
-	if len(result.endpoints) == 0 {
+	b.chances, b.ends = chances, ends
+	if len(ends) == 0 {
 		if sticky == nil {
 			return nil
 		}
 		result.dead = sticky // nobody comes to an endpoint for the first time
 	}
 	each, left := b.dealer.deal(chances)
-	for i := range result.endpoints {
-		result.endpoints[i].Probability = each[i]
+	for i := range ends {
+		ends[i].Probability = each[i]
 	}
 	result.whole = left.IsZero()
-	result.endpoints = mergeEndpoints(result.endpoints)
+	result.endpoints = slices.Clone(mergeEndpoints(ends))
 	return result
 }
 

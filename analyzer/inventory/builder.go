@@ -28,8 +28,12 @@ type builder struct {
 	masquerading Masquerading
 	large        bool // kube-proxy's way to write for more than 1,000 endpoints
 
+	kinds   []kubeproxy.ChainKind    // of nat's chains, by their Index
+	chains  map[string]serviceChains // of nat, by the hash in their names
 	dealer  dealer
-	targets map[*netfilter.Chain]target
+	chances []uint32   // room for what one chain deals out,
+	ends    []Endpoint // and to whom
+	targets []target   // of nat's endpoint chains, by their Index
 	known   map[*netfilter.Chain]*backends
 
 	drafts    []*draft
@@ -40,6 +44,9 @@ type builder struct {
 	members   map[*Service][]*draft
 	order     []*Service
 	health    map[[2]string]uint16 // health-check node ports by namespace and name
+	// firewalled are the load-balancer addresses whose packets filter drops
+	// when they come from outside the source ranges.
+	firewalled map[dial]bool
 
 	before  []*netfilter.Rule // rules that a packet meets before KUBE-SERVICES' own
 	entered *netfilter.Rule   // the rule of PREROUTING that leads to KUBE-SERVICES
@@ -87,17 +94,18 @@ func readIPTables(s *snapshot.Snapshot, nat, filter *netfilter.Table, graphOf fu
 	b := &builder{
 		snapshot: s, family: nat.Family, nat: nat, filter: filter,
 		natGraph: graphOf(nat), filterGraph: graphOf(filter),
-		targets:  map[*netfilter.Chain]target{},
-		known:    map[*netfilter.Chain]*backends{},
-		byDial:   map[dial]*draft{},
-		services: map[serviceKey]*Service{},
-		hashes:   map[string]*Service{},
-		members:  map[*Service][]*draft{},
-		health:   map[[2]string]uint16{},
-		budget:   maxAheadTests,
+		known:      map[*netfilter.Chain]*backends{},
+		byDial:     map[dial]*draft{},
+		services:   map[serviceKey]*Service{},
+		hashes:     map[string]*Service{},
+		members:    map[*Service][]*draft{},
+		health:     map[[2]string]uint16{},
+		firewalled: map[dial]bool{},
+		budget:     maxAheadTests,
 	}
-	b.large = b.largeCluster()
 	b.readMarks()
+	b.readChains()
+	b.large = b.largeCluster()
 	b.readEntrance()
 	b.gatherNAT()
 	b.gatherFilter()
@@ -107,9 +115,9 @@ func readIPTables(s *snapshot.Snapshot, nat, filter *netfilter.Table, graphOf fu
 		b.describe(svc)
 		b.judge(svc)
 		b.checkBackends(svc)
+		b.checkEndpointNames(svc)
 		slices.SortStableFunc(svc.Entries, compareEntries)
 	}
-	b.checkEndpointNames()
 	b.orphans()
 	return b.order, b.diagnostics
 }
@@ -120,6 +128,40 @@ func (b *builder) report(severity source.Severity, code string, at *netfilter.Ru
 		d.Pos = at.Pos()
 	}
 	b.diagnostics = append(b.diagnostics, d)
+}
+
+// serviceChains are the chains of nat that have one hash in their names.
+type serviceChains [kubeproxy.EndpointChain]*netfilter.Chain // by kind
+
+// readChains sorts nat's chains by what their names say, and reads where
+// endpoint chains lead. All in a row, in the order of the input: that is how
+// they lie in memory, and looking each up from the rule that leads to it takes
+// several times as long.
+func (b *builder) readChains() {
+	b.kinds = make([]kubeproxy.ChainKind, len(b.nat.Chains()))
+	b.targets = make([]target, len(b.nat.Chains()))
+	b.chains = map[string]serviceChains{}
+	for i, c := range b.nat.Chains() {
+		kind, hash := kubeproxy.ParseChainName(c.Name)
+		b.kinds[i] = kind
+		switch {
+		case kind == kubeproxy.EndpointChain, kind == kubeproxy.OtherChain && c.Base == nil && c.NumRules() <= fewRules:
+			b.targets[i] = b.readEndpoint(c)
+		case kind != kubeproxy.OtherChain:
+			chains := b.chains[hash]
+			chains[kind] = c
+			b.chains[hash] = chains
+		}
+	}
+}
+
+// kindOf is the kind of the chain that a jump of nat leads to.
+func (b *builder) kindOf(j *netfilter.Jump) kubeproxy.ChainKind {
+	if j.Chain != nil {
+		return b.kinds[j.Chain.Index()]
+	}
+	kind, _ := kubeproxy.ParseChainName(j.Name)
+	return kind
 }
 
 // readMarks learns which bits of the mark stand for masquerading and for

@@ -59,20 +59,19 @@ func (b *builder) findChains(svc *Service) {
 	// The first hash that names chains is the service's: its own, if the rules
 	// are as kube-proxy wrote them.
 	for _, hash := range hashes {
-		chain := func(kind kubeproxy.ChainKind) *netfilter.Chain {
-			c := b.nat.Chain(kubeproxy.ChainName(kind, hash))
+		chains := b.chains[hash]
+		for kind, c := range chains {
 			if c != nil && b.large && !b.reachable(c) {
-				return nil // left from before; see largeCluster
+				chains[kind] = nil // left from before; see largeCluster
 			}
-			return c
 		}
 		svc.Chains = Chains{
-			Service:  chain(kubeproxy.ServiceChain),
-			External: chain(kubeproxy.ExternalChain),
-			Local:    chain(kubeproxy.LocalChain),
-			Firewall: chain(kubeproxy.FirewallChain),
+			Service:  chains[kubeproxy.ServiceChain],
+			External: chains[kubeproxy.ExternalChain],
+			Local:    chains[kubeproxy.LocalChain],
+			Firewall: chains[kubeproxy.FirewallChain],
 		}
-		if xlb := chain(kubeproxy.XLBChain); xlb != nil {
+		if xlb := chains[kubeproxy.XLBChain]; xlb != nil {
 			svc.Chains.External, svc.Chains.Local = xlb, xlb
 		}
 		if svc.Chains != (Chains{}) {
@@ -94,6 +93,7 @@ func (b *builder) findEndpoints(svc *Service) {
 		if found == nil {
 			continue
 		}
+		svc.Endpoints = slices.Grow(svc.Endpoints, len(found.endpoints))
 		for _, e := range found.endpoints {
 			e.Scope = of.scope
 			svc.Endpoints = append(svc.Endpoints, e)
@@ -226,8 +226,8 @@ func (b *builder) writtenSince124() bool {
 	}
 	found := false
 chains:
-	for _, c := range b.nat.Chains() {
-		switch kind, _ := kubeproxy.ParseChainName(c.Name); kind {
+	for i, c := range b.nat.Chains() {
+		switch b.kinds[i] {
 		case kubeproxy.ExternalChain, kubeproxy.LocalChain:
 			found = true
 			break chains

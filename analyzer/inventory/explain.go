@@ -9,42 +9,57 @@ import (
 	"github.com/svcpath/svcpath/analyzer/netfilter"
 )
 
-// explain puts a verdict into one or two plain sentences.
-func (b *builder) explain(e *Entry, d *draft, j *journey, own *journey) {
+// A reason is what an entry's explanation is made of. Nothing of it changes
+// after Build.
+type reason struct {
+	*builder
+	entry     *Entry
+	draft     *draft
+	journey   *journey
+	own       *journey // of the cluster IP, nil if the service has none
+	clusterIP *Entry   // the service's first, nil if it has none
+}
+
+// Explanation puts the verdict into one or two plain sentences.
+func (r *reason) Explanation() string {
+	b, e, d, j, own := r.builder, r.entry, r.draft, r.journey, r.own
 	dialled := nameOfEntry(e, d)
 	start := strings.ToUpper(dialled[:1]) + dialled[1:] // of a sentence
 	switch e.Verdict {
 	case IsClusterIP:
-		e.Explanation = fmt.Sprintf("%s jumps into %s, which translates to %s. %s",
+		return fmt.Sprintf("%s jumps into %s, which translates to %s. %s",
 			start, j.decided.Name, endpoints(e.Endpoints), sourceKept(e))
 	case JoinsClusterIP:
 		if own == nil {
-			e.Explanation = fmt.Sprintf("%s jumps into %s, the service's own chain; the rule that leads %s there is gone. %s",
-				start, j.decided.Name, clusterIPOf(e.Service), sourceKept(e))
-			break
+			return fmt.Sprintf("%s jumps into %s, the service's own chain; the rule that leads %s there is gone. %s",
+				start, j.decided.Name, r.nameOfClusterIP(), sourceKept(e))
 		}
-		e.Explanation = fmt.Sprintf("%s jumps into %s, the chain that %s jumps into%s. %s",
-			start, j.decided.Name, clusterIPOf(e.Service), neverClusterIP(e.Service), sourceKept(e))
+		return fmt.Sprintf("%s jumps into %s, the chain that %s jumps into%s. %s",
+			start, j.decided.Name, r.nameOfClusterIP(), r.neverClusterIP(), sourceKept(e))
 	case Filtered:
-		e.Explanation = fmt.Sprintf("%s jumps into %s, the chain that %s jumps into, but only for clients from %s; %s. %s",
-			start, j.decided.Name, clusterIPOf(e.Service), prefixes(j.sources), b.fateOfOthers(d), sourceKept(e))
+		return fmt.Sprintf("%s jumps into %s, the chain that %s jumps into, but only for clients from %s; %s. %s",
+			start, j.decided.Name, r.nameOfClusterIP(), prefixes(j.sources), b.fateOfOthers(d), sourceKept(e))
 	case LocalEndpoints:
-		e.Explanation = fmt.Sprintf("Under externalTrafficPolicy: Local, %s goes to %s only: %s on this node%s. %s",
+		return fmt.Sprintf("Under externalTrafficPolicy: Local, %s goes to %s only: %s on this node%s. %s",
 			dialled, j.decided.Name, endpoints(e.Endpoints), b.onlyFrom(d, j), sourceKept(e))
 	case SameBackends:
-		e.Explanation = fmt.Sprintf("%s jumps into %s, not into the chain of %s, but both translate to the same endpoints. %s",
-			start, j.decided.Name, clusterIPOf(e.Service), sourceKept(e))
+		return fmt.Sprintf("%s jumps into %s, not into the chain of %s, but both translate to the same endpoints. %s",
+			start, j.decided.Name, r.nameOfClusterIP(), sourceKept(e))
 	case DifferentBackends:
-		e.Explanation = b.explainDifference(e, dialled, start, j, own)
+		return b.explainDifference(e, dialled, start, j, own)
 	case NoEndpoints:
-		e.Explanation = b.explainRefusal(e, dialled, d, j)
+		return b.explainRefusal(e, dialled, d, j)
 	case Broken:
-		e.Explanation = b.explainBreak(e, dialled, start, d, j)
+		return b.explainBreak(e, dialled, start, d, j)
 	case Unknown:
-		e.Explanation = b.explainUnknown(dialled, start, d, j)
+		return b.explainUnknown(dialled, start, d, j)
 	}
-	e.InCluster = b.explainInCluster(e, d)
+	return ""
 }
+
+// InCluster says what pods and the node get from the entry under
+// externalTrafficPolicy: Local, where that differs from what others get.
+func (r *reason) InCluster() string { return r.explainInCluster(r.entry, r.draft) }
 
 // nameOfEntry is how a sentence names the entry: "NodePort 30080".
 func nameOfEntry(e *Entry, d *draft) string {
@@ -59,23 +74,19 @@ func nameOfEntry(e *Entry, d *draft) string {
 	return "cluster IP " + netip.AddrPortFrom(d.address, d.port).String()
 }
 
-// clusterIPOf names the service's cluster IP, which is judged first.
-func clusterIPOf(svc *Service) string {
-	for _, e := range svc.Entries {
-		if e.Kind == ClusterIP {
-			return "cluster IP " + netip.AddrPortFrom(e.Addresses[0].Addr(), e.Port).String()
-		}
+// nameOfClusterIP names the cluster IP of the entry's service.
+func (r *reason) nameOfClusterIP() string {
+	if own := r.clusterIP; own != nil {
+		return "cluster IP " + netip.AddrPortFrom(own.Addresses[0].Addr(), own.Port).String()
 	}
 	return "the cluster IP"
 }
 
 // neverClusterIP is the half sentence that keeps a proof about chains from
 // being read as one about addresses.
-func neverClusterIP(svc *Service) string {
-	for _, e := range svc.Entries {
-		if e.Kind == ClusterIP {
-			return fmt.Sprintf("; the packet's destination never is %s: it is translated straight to an endpoint", e.Addresses[0].Addr())
-		}
+func (r *reason) neverClusterIP() string {
+	if own := r.clusterIP; own != nil {
+		return fmt.Sprintf("; the packet's destination never is %s: it is translated straight to an endpoint", own.Addresses[0].Addr())
 	}
 	return ""
 }
@@ -146,12 +157,8 @@ func (b *builder) fateOfOthers(d *draft) string {
 	if b.filter == nil {
 		return "whether others are dropped cannot be told without the filter table"
 	}
-	if c := b.filter.Chain(kubeproxy.ProxyFirewallChain); c != nil {
-		for r := range c.Rules() {
-			if to, ok := dialOf(r); ok && to == d.dial && refuses(r) {
-				return "others are dropped in filter (" + c.Name + ")"
-			}
-		}
+	if b.firewalled[d.dial] {
+		return "others are dropped in filter (" + kubeproxy.ProxyFirewallChain + ")"
 	}
 	if b.filter.Complete {
 		return "others go on untranslated: no rule of filter drops them"
@@ -276,8 +283,6 @@ func (b *builder) explainUnknown(dialled, start string, d *draft, j *journey) st
 	return fmt.Sprintf("The text does not show where %s leads.", dialled)
 }
 
-// explainInCluster says what pods and the node get from an entry under
-// externalTrafficPolicy: Local, where that differs from what others get.
 func (b *builder) explainInCluster(e *Entry, d *draft) string {
 	for _, r := range d.rules {
 		if j, ok := r.Jump(); ok && j.Chain != nil && j.Chain == e.Service.Chains.Firewall && len(e.Service.SourceRanges) > 0 {

@@ -147,6 +147,13 @@ func (b *builder) gatherFilter() {
 			}
 		}
 	}
+	if c := b.filter.Chain(kubeproxy.ProxyFirewallChain); c != nil {
+		for r := range c.Rules() {
+			if d, ok := dialOf(r); ok && refuses(r) {
+				b.firewalled[d] = true
+			}
+		}
+	}
 	if c := b.filter.Chain(kubeproxy.NodePortsChain); c != nil {
 		for r := range c.Rules() {
 			claim, ok := kubeproxy.ParseComment(r.Comment())
@@ -176,9 +183,8 @@ func (b *builder) gatherMissing() {
 	if services == nil || !b.nat.Complete {
 		return
 	}
-	for _, c := range b.nat.Chains() {
-		kind, _ := kubeproxy.ParseChainName(c.Name)
-		if kind != kubeproxy.ServiceChain && kind != kubeproxy.LocalChain {
+	for i, c := range b.nat.Chains() {
+		if kind := b.kinds[i]; kind != kubeproxy.ServiceChain && kind != kubeproxy.LocalChain {
 			continue
 		}
 		for r := range c.Rules() {
@@ -211,8 +217,8 @@ func (b *builder) gatherMissing() {
 // chains of deleted services left in place for a while
 // (pkg/proxy/iptables/proxier.go, largeClusterEndpointsThreshold).
 func (b *builder) largeCluster() bool {
-	for _, c := range b.nat.Chains() {
-		if kind, _ := kubeproxy.ParseChainName(c.Name); kind != kubeproxy.EndpointChain || c.NumRules() == 0 {
+	for i, c := range b.nat.Chains() {
+		if b.kinds[i] != kubeproxy.EndpointChain || c.NumRules() == 0 {
 			continue
 		}
 		for r := range c.Rules() {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"github.com/svcpath/svcpath/analyzer/kubeproxy"
 	"github.com/svcpath/svcpath/analyzer/netfilter"
@@ -87,8 +88,7 @@ func (b *builder) serviceOfChain(d *draft) *Service {
 // nameInChains looks for a comment in a service's chains whose name has the
 // chains' hash.
 func (b *builder) nameInChains(hash string, protocol uint8) (kubeproxy.ServicePort, bool) {
-	for kind := kubeproxy.ServiceChain; kind < kubeproxy.EndpointChain; kind++ {
-		c := b.nat.Chain(kubeproxy.ChainName(kind, hash))
+	for _, c := range b.chains[hash] {
 		if c == nil {
 			continue
 		}
@@ -130,30 +130,29 @@ func (b *builder) checkName(d *draft) {
 	}
 }
 
-// checkEndpointNames compares the hashes of endpoint chains with the services
-// and endpoints that they are reached from.
-func (b *builder) checkEndpointNames() {
-	for _, svc := range b.order {
-		if svc.Name == "" {
+// checkEndpointNames compares the hashes of a service's endpoint chains with
+// the service and the endpoints.
+func (b *builder) checkEndpointNames(svc *Service) {
+	if svc.Name == "" {
+		return
+	}
+	name := kubeproxy.ServicePort{Namespace: svc.Namespace, Name: svc.Name, Port: svc.PortName}
+	if c := cmp.Or(svc.Chains.Service, svc.Chains.Local); c == nil || !ownsChain(name, svc.Protocol, c) {
+		return // remarked on already
+	}
+	for i := range svc.Endpoints {
+		e := &svc.Endpoints[i]
+		if b.kinds[e.Chain.Index()] != kubeproxy.EndpointChain {
 			continue
 		}
-		name := kubeproxy.ServicePort{Namespace: svc.Namespace, Name: svc.Name, Port: svc.PortName}
-		if c := cmp.Or(svc.Chains.Service, svc.Chains.Local); c == nil || !ownsChain(name, svc.Protocol, c) {
-			continue // remarked on already
+		hash := e.Chain.Name[len(e.Chain.Name)-kubeproxy.HashLength:]
+		if kubeproxy.OwnsEndpoint(name, svc.Protocol, e.Addr, hash) {
+			continue
 		}
-		for _, e := range svc.Endpoints {
-			if e.Chain == nil || e.Chain.NumRules() == 0 {
-				continue
-			}
-			kind, hash := kubeproxy.ParseChainName(e.Chain.Name)
-			if kind != kubeproxy.EndpointChain || kubeproxy.OwnsEndpoint(name, svc.Protocol, e.Addr.String(), hash) {
-				continue
-			}
-			b.report(source.Warning, "hash-mismatch", e.Chain.Rule(e.Chain.NumRules()-1),
-				"%s translates to %s for %s, but has not the hash of that endpoint, which would be %s",
-				e.Chain.Name, e.Addr, name,
-				kubeproxy.ChainName(kubeproxy.EndpointChain, kubeproxy.EndpointHash(name, netfilter.ProtocolName(svc.Protocol), e.Addr.String())))
-		}
+		b.report(source.Warning, "hash-mismatch", e.Chain.Rule(e.Chain.NumRules()-1),
+			"%s translates to %s for %s, but has not the hash of that endpoint, which would be %s",
+			e.Chain.Name, e.Addr, name,
+			kubeproxy.ChainName(kubeproxy.EndpointChain, kubeproxy.EndpointHash(name, netfilter.ProtocolName(svc.Protocol), e.Addr)))
 	}
 }
 
@@ -174,6 +173,7 @@ func (b *builder) settleKinds() {
 	}
 	shown := map[owner]Kind{}
 	nodePorts := map[*Service]bool{}
+	open := slices.ContainsFunc(b.drafts, func(d *draft) bool { return d.kindAssumed && len(d.refusals) > 0 })
 	for _, d := range b.drafts {
 		switch {
 		case d.kind == NodePort:
@@ -181,7 +181,7 @@ func (b *builder) settleKinds() {
 		case d.kind == "":
 			d.kind = b.kindByTarget(d)
 			d.kindAssumed = d.kind != ClusterIP
-		case !d.kindAssumed:
+		case open && !d.kindAssumed:
 			shown[owner{d.service.Namespace, d.service.Name, d.address}] = d.kind
 		}
 	}
@@ -217,9 +217,14 @@ func (b *builder) hasHealthCheck(svc *Service) bool {
 }
 
 func compareServices(a, b *Service) int {
+	// Names nearly always decide; the rest is not even looked at then.
+	if order := strings.Compare(a.Namespace, b.Namespace); order != 0 {
+		return order
+	}
+	if order := strings.Compare(a.Name, b.Name); order != 0 {
+		return order
+	}
 	return cmp.Or(
-		cmp.Compare(a.Namespace, b.Namespace),
-		cmp.Compare(a.Name, b.Name),
 		cmp.Compare(a.PortName, b.PortName),
 		cmp.Compare(netfilter.ProtocolName(a.Protocol), netfilter.ProtocolName(b.Protocol)),
 		cmp.Compare(a.Family, b.Family),
@@ -235,11 +240,24 @@ func compareFirstEntry(a, b *Service) int {
 	return compareEntries(a.Entries[0], b.Entries[0])
 }
 
-var kindOrder = map[Kind]int{ClusterIP: 0, NodePort: 1, LoadBalancerIP: 2, ExternalIP: 3}
+// order is the kind's place among the entries of a service.
+func (k Kind) order() int {
+	switch k {
+	case ClusterIP:
+		return 0
+	case NodePort:
+		return 1
+	case LoadBalancerIP:
+		return 2
+	}
+	return 3
+}
 
 func compareEntries(a, b *Entry) int {
+	if order := a.Kind.order() - b.Kind.order(); order != 0 {
+		return order
+	}
 	return cmp.Or(
-		cmp.Compare(kindOrder[a.Kind], kindOrder[b.Kind]),
 		slices.CompareFunc(a.Addresses, b.Addresses, comparePrefixes),
 		cmp.Compare(a.Port, b.Port),
 	)

@@ -189,9 +189,30 @@ type Entry struct {
 	Path []*netfilter.Rule
 	// Endpoints are where an outside client's connections end.
 	Endpoints []Endpoint
-	// Explanation is one or two plain sentences.
-	Explanation string
-	// InCluster says what pods and the node itself get, where that is
-	// something else than what outside clients get; else "".
-	InCluster string
+	// Reason puts the verdict into words; nil for none.
+	Reason Reason
+}
+
+// A Reason makes the words about an entry when they are asked for: a large
+// node has tens of thousands of entries, and few are ever explained.
+type Reason interface {
+	Explanation() string
+	InCluster() string
+}
+
+// Explanation is one or two plain sentences.
+func (e *Entry) Explanation() string {
+	if e.Reason == nil {
+		return ""
+	}
+	return e.Reason.Explanation()
+}
+
+// InCluster says what pods and the node itself get, where that is something
+// else than what outside clients get; else "".
+func (e *Entry) InCluster() string {
+	if e.Reason == nil {
+		return ""
+	}
+	return e.Reason.InCluster()
 }

@@ -31,7 +31,6 @@ type journey struct {
 	to       netip.AddrPort   // translated
 
 	masquerade Masquerading // by marks on the way; hairpin and never count as none
-	marks      []*netfilter.Rule
 	// sources are the networks that the way is open to; nil for all.
 	sources []netip.Prefix
 	// ahead says that a rule before kube-proxy's own took the packet.
@@ -83,11 +82,11 @@ func (b *builder) step(c *client, r *netfilter.Rule, j *journey) step {
 	}
 	jump, isJump := r.Jump()
 	if isJump && b.isMasquerade(jump) {
-		b.mark(r, cond, j)
+		b.mark(cond, j)
 		return next
 	}
 	if mark, ok := r.Target().(*netfilter.SetMark); ok && b.masqueradeBits != 0 && mark.Value&b.masqueradeBits == b.masqueradeBits {
-		b.mark(r, cond, j)
+		b.mark(cond, j)
 		return next
 	}
 	if isJump && b.isEndpointJump(r) {
@@ -197,7 +196,7 @@ func (b *builder) arrive(r *netfilter.Rule, j *journey) step {
 }
 
 // mark notes a rule that marks the client's packet for masquerading.
-func (b *builder) mark(r *netfilter.Rule, cond condition, j *journey) {
+func (b *builder) mark(cond condition, j *journey) {
 	how := MasqueradeAlways
 	if cond.holds == maybe || cond.detector || len(cond.sources) > 0 {
 		how = MasqueradeConditional
@@ -205,7 +204,6 @@ func (b *builder) mark(r *netfilter.Rule, cond condition, j *journey) {
 	if j.masquerade != MasqueradeAlways {
 		j.masquerade = how
 	}
-	j.marks = append(j.marks, r)
 }
 
 // isMasquerade reports whether a jump leads to the chain that marks packets

@@ -13,8 +13,10 @@ import (
 // comes first: the others are told by it.
 func (b *builder) judge(svc *Service) {
 	members := b.members[svc]
-	slices.SortStableFunc(members, func(x, y *draft) int { return kindOrder[x.kind] - kindOrder[y.kind] })
+	slices.SortStableFunc(members, func(x, y *draft) int { return x.kind.order() - y.kind.order() })
 	var own *journey // of the cluster IP
+	var clusterIP *Entry
+	svc.Entries = make([]*Entry, 0, len(members))
 	for _, d := range members {
 		j := b.travel(d)
 		if d.kind == ClusterIP && own == nil && d.missing == nil {
@@ -26,7 +28,11 @@ func (b *builder) judge(svc *Service) {
 		} else {
 			e.Addresses = []netip.Prefix{netip.PrefixFrom(d.address, d.address.BitLen())}
 		}
+		if d.kind == ClusterIP && clusterIP == nil {
+			clusterIP = e
+		}
 		b.decide(e, d, j, own)
+		e.Reason = &reason{builder: b, entry: e, draft: d, journey: j, own: own, clusterIP: clusterIP}
 		svc.Entries = append(svc.Entries, e)
 	}
 }
@@ -143,7 +149,6 @@ func (b *builder) decide(e *Entry, d *draft, j *journey, own *journey) {
 			e.Path = append(slices.Clone(j.path), d.rules[len(d.rules)-1])
 		}
 	}
-	b.explain(e, d, j, own)
 }
 
 // certain reports whether what was captured is enough to call a way that leads

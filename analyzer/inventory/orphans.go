@@ -21,7 +21,7 @@ func (b *builder) orphans() {
 	}
 	var found []*netfilter.Chain
 	for c := range b.natGraph.Orphans() {
-		if kind, _ := kubeproxy.ParseChainName(c.Name); kind != kubeproxy.OtherChain && c.NumRules() > 0 {
+		if b.kinds[c.Index()] != kubeproxy.OtherChain && c.NumRules() > 0 {
 			found = append(found, c)
 		}
 	}

@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"encoding/binary"
 	"math/big"
 
 	"github.com/svcpath/svcpath/analyzer/netfilter"
@@ -11,8 +12,9 @@ import (
 // so no other denominator comes up, and a thousand endpoints need no reduction
 // of fractions with ten thousand digits. The nil Share is an unknown one.
 type Share struct {
-	num  big.Int
-	bits uint
+	num   big.Int
+	bits  uint
+	float float64 // the nearest; renderers ask for it over and over
 }
 
 func newShare(num *big.Int, bits uint) *Share {
@@ -22,6 +24,8 @@ func newShare(num *big.Int, bits uint) *Share {
 	if s.num.Sign() == 0 {
 		s.bits = 0
 	}
+	// Round once: the quotient of two float64s would have rounded twice.
+	s.float, _ = new(big.Float).SetMantExp(new(big.Float).SetInt(&s.num), -int(s.bits)).Float64()
 	return s
 }
 
@@ -33,11 +37,7 @@ func NewShare(num int64, bits uint) *Share { return newShare(big.NewInt(num), bi
 func (s *Share) Fraction() (num *big.Int, bits uint) { return new(big.Int).Set(&s.num), s.bits }
 
 // Float64 is the nearest float64, from 0 to 1.
-func (s *Share) Float64() float64 {
-	// Round once: the quotient of two float64s would have rounded twice.
-	f, _ := new(big.Float).SetMantExp(new(big.Float).SetInt(&s.num), -int(s.bits)).Float64()
-	return f
-}
+func (s *Share) Float64() float64 { return s.float }
 
 // IsOne reports whether the share is all connections.
 func (s *Share) IsOne() bool { return s.bits == 0 && s.num.IsInt64() && s.num.Int64() == 1 }
@@ -66,22 +66,23 @@ const exactRules = 2114
 // the same chances, so each sequence is computed once.
 type dealer struct {
 	known map[string][]*Share
+	key   []byte // of the last sequence
 }
 
 // deal gives the share of each rule, and of what is left when none is taken.
 // chances are in units of 2⁻³¹.
 func (d *dealer) deal(chances []uint32) (each []*Share, left *Share) {
-	key := make([]byte, 0, 4*len(chances))
+	d.key = d.key[:0]
 	for _, c := range chances {
-		key = append(key, byte(c), byte(c>>8), byte(c>>16), byte(c>>24))
+		d.key = binary.LittleEndian.AppendUint32(d.key, c)
 	}
-	shares, ok := d.known[string(key)]
+	shares, ok := d.known[string(d.key)]
 	if !ok {
 		shares = deal(chances)
 		if d.known == nil {
 			d.known = map[string][]*Share{}
 		}
-		d.known[string(key)] = shares
+		d.known[string(d.key)] = shares
 	}
 	return shares[:len(chances)], shares[len(chances)]
 }

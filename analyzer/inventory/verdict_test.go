@@ -156,8 +156,8 @@ func TestVerdictsOfEditedRules(t *testing.T) {
 					words = append(words, end.Addr.String())
 				}
 				got = strings.Join(words, " ")
-				if !strings.Contains(e.Explanation, tt.says) {
-					t.Errorf("the explanation is %q; want it to say %q", e.Explanation, tt.says)
+				if !strings.Contains(e.Explanation(), tt.says) {
+					t.Errorf("the explanation is %q; want it to say %q", e.Explanation(), tt.says)
 				}
 			}
 			if !strings.HasPrefix(got, tt.want) || len(strings.Fields(tt.want)) > 2 && got != tt.want {

@@ -2,7 +2,6 @@ package kubeproxy
 
 import (
 	"slices"
-	"strings"
 
 	"github.com/svcpath/svcpath/analyzer/netfilter"
 	"github.com/svcpath/svcpath/analyzer/snapshot"
@@ -34,6 +33,7 @@ func Detect(s *snapshot.Snapshot) (Mode, []Evidence) {
 			signs = append(signs, Evidence{m, why, pos})
 		}
 	}
+	hashes := false // a chain's name has a hash
 	for _, t := range s.Tables {
 		if t.Backend == netfilter.Native {
 			if t.Name == NFTablesTable {
@@ -42,7 +42,14 @@ func Detect(s *snapshot.Snapshot) (Mode, []Evidence) {
 			continue
 		}
 		for _, c := range t.Chains() {
-			if mode, ok := modeOfChain(c); ok {
+			mode, ok := modeOfChain(c)
+			if !ok && !hashes {
+				// One such name is sign enough, and a large node has 100,000.
+				kind, _ := ParseChainName(c.Name)
+				hashes = kind != OtherChain
+				mode, ok = IPTables, hashes
+			}
+			if ok && !seen[mode] {
 				note(mode, "chain "+c.Name+" in table "+t.Name+", "+t.Family.String(), c.Pos)
 			}
 		}
@@ -89,17 +96,10 @@ func natIsWhole(s *snapshot.Snapshot) bool {
 	return found
 }
 
-// modeOfChain tells the mode that only writes such a chain.
+// modeOfChain tells the mode that only writes such a chain, one without a hash
+// in its name.
 func modeOfChain(c *netfilter.Chain) (Mode, bool) {
-	name := c.Name
-	if !strings.HasPrefix(name, "KUBE-") {
-		return "", false
-	}
-	switch kind, _ := ParseChainName(name); kind {
-	case ServiceChain, ExternalChain, LocalChain, FirewallChain, XLBChain, EndpointChain:
-		return IPTables, true
-	}
-	switch name {
+	switch c.Name {
 	case "KUBE-PORTALS-CONTAINER", "KUBE-PORTALS-HOST", "KUBE-NODEPORT-CONTAINER", "KUBE-NODEPORT-HOST", "KUBE-NODEPORT-NON-LOCAL":
 		return Userspace, true // pkg/proxy/userspace/proxier.go
 	case "KUBE-NODE-PORT", "KUBE-LOAD-BALANCER", "KUBE-IPVS-FILTER", "KUBE-LOAD-BALANCER-SOURCE-RANGE", "KUBE-LOAD-BALANCER-FW":

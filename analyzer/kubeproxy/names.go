@@ -3,6 +3,7 @@ package kubeproxy
 import (
 	"crypto/sha256"
 	"encoding/base32"
+	"net/netip"
 	"strings"
 
 	"github.com/svcpath/svcpath/analyzer/netfilter"
@@ -21,6 +22,21 @@ func (p ServicePort) String() string {
 		return p.Namespace + "/" + p.Name
 	}
 	return p.Namespace + "/" + p.Name + ":" + p.Port
+}
+
+// appendTo appends the name as String writes it.
+func (p ServicePort) appendTo(b []byte) []byte {
+	b = append(append(append(b, p.Namespace...), '/'), p.Name...)
+	if p.Port != "" {
+		b = append(append(b, ':'), p.Port...)
+	}
+	return b
+}
+
+// appendOldTo appends the name as kube-proxy before 1.16 wrote it.
+func (p ServicePort) appendOldTo(b []byte) []byte {
+	b = append(append(append(b, p.Namespace...), '/'), p.Name...)
+	return append(append(b, ':'), p.Port...)
 }
 
 // ParseServicePort reads "namespace/name", "namespace/name:port" and the
@@ -113,54 +129,84 @@ func isHash(s string) bool {
 // ChainName is the name of a chain of the kind with the hash.
 func ChainName(kind ChainKind, hash string) string { return chainPrefixes[kind] + hash }
 
+// A nameHash is the hash in a chain's name, as letters.
+type nameHash [HashLength]byte
+
+// hashOf hashes text as kube-proxy does. Of the sum it takes what the letters
+// need: five bits each.
+func hashOf(text []byte) (h nameHash) {
+	sum := sha256.Sum256(text)
+	base32.StdEncoding.Encode(h[:], sum[:HashLength*5/8])
+	return h
+}
+
+// longName is room for the text that is hashed. Names are shorter, and so
+// nothing is allocated for the hundred thousands of chains of a large node.
+type longName [512]byte
+
 // Hash is the hash that kube-proxy puts into the names of a service port's
 // chains (pkg/proxy/iptables/proxier.go, portProtoHash). protocol is
 // lower case.
 func Hash(port ServicePort, protocol string) string {
-	return hashOf(port.String(), protocol)
+	h := portHash(port, protocol)
+	return string(h[:])
 }
 
-// oldHash is Hash before 1.16, when an unnamed port kept its colon.
-func oldHash(port ServicePort, protocol string) string {
-	return hashOf(port.Namespace, "/", port.Name, ":", port.Port, protocol)
+func portHash(port ServicePort, protocol string) nameHash {
+	var room longName
+	return hashOf(append(port.appendTo(room[:0]), protocol...))
+}
+
+// oldPortHash is portHash before 1.16, when an unnamed port kept its colon.
+func oldPortHash(port ServicePort, protocol string) nameHash {
+	var room longName
+	return hashOf(append(port.appendOldTo(room[:0]), protocol...))
 }
 
 // EndpointHash is the hash in an endpoint chain's name (servicePortEndpointChainName).
-// endpoint is "address:port", an IPv6 address in brackets.
-func EndpointHash(port ServicePort, protocol, endpoint string) string {
-	return hashOf(port.String(), protocol, endpoint)
-}
-
-func hashOf(parts ...string) string {
-	var buf [512]byte
-	text := buf[:0]
-	for _, p := range parts {
-		text = append(text, p...)
-	}
-	sum := sha256.Sum256(text)
-	return base32.StdEncoding.EncodeToString(sum[:])[:HashLength]
+func EndpointHash(port ServicePort, protocol string, endpoint netip.AddrPort) string {
+	var room longName
+	h := hashOf(endpoint.AppendTo(append(port.appendTo(room[:0]), protocol...)))
+	return string(h[:])
 }
 
 // Owns reports whether a service chain's hash is that of the service port, in
 // the form of any kube-proxy.
 func Owns(port ServicePort, protocol uint8, hash string) bool {
 	name := netfilter.ProtocolName(protocol)
-	return Hash(port, name) == hash || port.Port == "" && oldHash(port, name) == hash
+	if h := portHash(port, name); string(h[:]) == hash {
+		return true
+	}
+	if port.Port != "" {
+		return false
+	}
+	h := oldPortHash(port, name)
+	return string(h[:]) == hash
 }
 
 // OwnsEndpoint is Owns for an endpoint chain.
-func OwnsEndpoint(port ServicePort, protocol uint8, endpoint, hash string) bool {
+func OwnsEndpoint(port ServicePort, protocol uint8, endpoint netip.AddrPort, hash string) bool {
+	var room longName
 	name := netfilter.ProtocolName(protocol)
-	return EndpointHash(port, name, endpoint) == hash ||
-		port.Port == "" && hashOf(port.Namespace, "/", port.Name, ":", name, endpoint) == hash
+	h := hashOf(endpoint.AppendTo(append(port.appendTo(room[:0]), name...)))
+	if string(h[:]) == hash {
+		return true
+	}
+	if port.Port != "" {
+		return false
+	}
+	h = hashOf(endpoint.AppendTo(append(port.appendOldTo(room[:0]), name...)))
+	return string(h[:]) == hash
 }
 
 // Hashes are the hashes that a service port's chains can have, that of today's
 // kube-proxy first.
 func Hashes(port ServicePort, protocol uint8) []string {
 	name := netfilter.ProtocolName(protocol)
+	hashes := []string{Hash(port, name)}
 	if port.Port == "" {
-		return []string{Hash(port, name), oldHash(port, name)}
+		old := oldPortHash(port, name)
+		hashes = append(hashes, string(old[:]))
 	}
-	return []string{Hash(port, name)}
+	return hashes
 }

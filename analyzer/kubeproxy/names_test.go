@@ -1,6 +1,7 @@
 package kubeproxy
 
 import (
+	"net/netip"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -22,17 +23,17 @@ func TestHashes(t *testing.T) {
 		{ServicePort{"kube-system", "kube-dns", "dns-tcp"}, netfilter.TCP, "192.168.0.2:53", "ERIFXISQEP7F7OF4", "UPZX2EM3TRFH2ASL"},
 		{ServicePort{"zoo", "sctp", "diameter"}, netfilter.SCTP, "10.244.0.91:3868", "PCNVMZ4V4H5ZTB36", "CWXRSZIYP2PDOKIQ"},
 	} {
-		name := netfilter.ProtocolName(tt.protocol)
+		name, endpoint := netfilter.ProtocolName(tt.protocol), netip.MustParseAddrPort(tt.endpoint)
 		if got := Hash(tt.port, name); got != tt.service {
 			t.Errorf("Hash(%s, %s) = %s, want %s", tt.port, name, got, tt.service)
 		}
-		if got := EndpointHash(tt.port, name, tt.endpoint); got != tt.sep {
+		if got := EndpointHash(tt.port, name, endpoint); got != tt.sep {
 			t.Errorf("EndpointHash(%s, %s, %s) = %s, want %s", tt.port, name, tt.endpoint, got, tt.sep)
 		}
 		if !Owns(tt.port, tt.protocol, tt.service) || Owns(tt.port, tt.protocol, tt.sep) {
 			t.Errorf("Owns(%s) does not tell its hash from another", tt.port)
 		}
-		if !OwnsEndpoint(tt.port, tt.protocol, tt.endpoint, tt.sep) || OwnsEndpoint(tt.port, tt.protocol, tt.endpoint, tt.service) {
+		if !OwnsEndpoint(tt.port, tt.protocol, endpoint, tt.sep) || OwnsEndpoint(tt.port, tt.protocol, endpoint, tt.service) {
 			t.Errorf("OwnsEndpoint(%s) does not tell its hash from another", tt.port)
 		}
 	}
@@ -46,7 +47,7 @@ func TestOldHash(t *testing.T) {
 		t.Errorf("the hash of %s with its old colon, %s, is not recognised", unnamed, old)
 	}
 	named := ServicePort{"default", "web", "http"}
-	if Owns(named, netfilter.TCP, hashOf("default/web:tcp")) {
+	if Owns(named, netfilter.TCP, "BIJGBSD4RZCCZX5R") {
 		t.Errorf("%s owns the hash of an unnamed port", named)
 	}
 }

@@ -58,7 +58,12 @@ type docText string
 
 // newDocText makes text valid UTF-8 as JSON needs it: each byte that is none
 // becomes the replacement character.
-func newDocText(s string) docText { return docText([]rune(s)) }
+func newDocText(s string) docText {
+	if isASCII(s) {
+		return docText(s)
+	}
+	return docText([]rune(s))
+}
 
 // MarshalYAML puts text with characters that must be written out into double
 // quotes, where that can be done.
@@ -95,18 +100,13 @@ func newDocSnapshot(a *analyzer.Analysis) docSnapshot {
 		NodeAddressesFrom: addressesFrom(s),
 		PodCIDRs:          prefixStrings(s.PodCIDRs),
 		Backends:          backends(s),
-		Coverage:          docCoverage{Complete: a.Coverage.Complete, Missing: []docMissing{}},
+		Coverage:          newDocCoverage(a.Coverage.Complete, a.Coverage.Missing),
 	}
 	for _, src := range s.Sources {
 		d.Sources = append(d.Sources, newDocSource(src))
 	}
 	for _, addr := range nodeAddresses(s) {
 		d.NodeAddresses = append(d.NodeAddresses, addr.String())
-	}
-	for _, m := range a.Coverage.Missing {
-		d.Coverage.Missing = append(d.Coverage.Missing, docMissing{
-			What: newDocText(m.What), Affects: newDocText(m.Affects), Command: newDocText(m.Command),
-		})
 	}
 	return d
 }
@@ -152,6 +152,14 @@ type docMissing struct {
 	What    docText `json:"what" yaml:"what"`
 	Affects docText `json:"affects" yaml:"affects"`
 	Command docText `json:"command,omitempty" yaml:"command,omitempty"`
+}
+
+func newDocCoverage(complete bool, missing []analyzer.Missing) docCoverage {
+	d := docCoverage{Complete: complete, Missing: []docMissing{}}
+	for _, m := range missing {
+		d.Missing = append(d.Missing, docMissing{What: newDocText(m.What), Affects: newDocText(m.Affects), Command: newDocText(m.Command)})
+	}
+	return d
 }
 
 type docFinding struct {

@@ -121,7 +121,7 @@ func newDocEntry(e *inventory.Entry) docEntry {
 		Addresses: []string{}, ExceptAddresses: prefixStrings(e.ExceptAddresses),
 		Port: e.Port, Verdict: e.Verdict, Masquerade: e.Masquerade,
 		Path: []docStep{}, Endpoints: docEndpoints(e.Endpoints),
-		Explanation: newDocText(e.Explanation), InCluster: newDocText(e.InCluster),
+		Explanation: newDocText(e.Explanation()), InCluster: newDocText(e.InCluster()),
 	}
 	for _, p := range e.Addresses {
 		// A node port listens on ranges of addresses, the others are dialled

@@ -56,8 +56,22 @@ func clip(s string, n int) string {
 	return s
 }
 
+// isASCII reports whether the text is made of the printable characters of
+// ASCII.
+func isASCII(s string) bool {
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] > '~' {
+			return false
+		}
+	}
+	return true
+}
+
 // isPlain reports whether the text is valid UTF-8 and printable throughout.
 func isPlain(s string) bool {
+	if isASCII(s) {
+		return true
+	}
 	for _, r := range s {
 		// The replacement character stands for bytes that are no UTF-8 here;
 		// where it is the dump's own, the long way gives the same.

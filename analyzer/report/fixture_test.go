@@ -70,6 +70,12 @@ func service(namespace, name, portName string, family netfilter.Family, port uin
 	}
 }
 
+// words are a reason that was thought of before.
+type words struct{ explanation, inCluster string }
+
+func (w words) Explanation() string { return w.explanation }
+func (w words) InCluster() string   { return w.inCluster }
+
 // loadBalancer is one service with one node port that joins its cluster IP's
 // chain.
 func loadBalancer() *analyzer.Analysis {
@@ -91,16 +97,16 @@ func loadBalancer() *analyzer.Analysis {
 		{
 			Service: svc, Kind: inventory.ClusterIP, Addresses: prefixes("10.96.0.150/32"), Port: 80,
 			Verdict: inventory.IsClusterIP, Masquerade: inventory.MasqueradeConditional,
-			Path:        []*netfilter.Rule{d.first("PREROUTING")[0], services.Rule(1)},
-			Endpoints:   svc.Endpoints,
-			Explanation: "10.96.0.150:80 jumps into KUBE-SVC-FTMM2BQ6UZQ57VVJ.",
+			Path:      []*netfilter.Rule{d.first("PREROUTING")[0], services.Rule(1)},
+			Endpoints: svc.Endpoints,
+			Reason:    words{"10.96.0.150:80 jumps into KUBE-SVC-FTMM2BQ6UZQ57VVJ.", ""},
 		},
 		{
 			Service: svc, Kind: inventory.NodePort, Addresses: prefixes("0.0.0.0/0"), Port: 32000,
 			Verdict: inventory.JoinsClusterIP, Masquerade: inventory.MasqueradeAlways,
-			Path:        d.first("PREROUTING", "KUBE-SERVICES", "KUBE-NODEPORTS", "KUBE-EXT-FTMM2BQ6UZQ57VVJ"),
-			Endpoints:   svc.Endpoints,
-			Explanation: "Node port 32000 jumps into KUBE-SVC-FTMM2BQ6UZQ57VVJ, the chain that 10.96.0.150:80 jumps into. The packet's destination never is 10.96.0.150.",
+			Path:      d.first("PREROUTING", "KUBE-SERVICES", "KUBE-NODEPORTS", "KUBE-EXT-FTMM2BQ6UZQ57VVJ"),
+			Endpoints: svc.Endpoints,
+			Reason:    words{"Node port 32000 jumps into KUBE-SVC-FTMM2BQ6UZQ57VVJ, the chain that 10.96.0.150:80 jumps into. The packet's destination never is 10.96.0.150.", ""},
 		},
 	}
 	return &analyzer.Analysis{
@@ -160,35 +166,35 @@ func medley() *analyzer.Analysis {
 		{
 			Service: web4, Kind: inventory.NodePort, Addresses: prefixes("172.18.0.3/32", "10.0.0.0/8"), ExceptAddresses: prefixes("127.0.0.0/8"), Port: 30080,
 			Verdict: inventory.LocalEndpoints, Masquerade: inventory.MasqueradeNever, Endpoints: web4.Endpoints[3:],
-			Explanation: "Outside clients get the local endpoint.", InCluster: "pods get all three endpoints",
+			Reason: words{"Outside clients get the local endpoint.", "pods get all three endpoints"},
 		},
 		{
 			Service: web4, Kind: inventory.LoadBalancerIP, Addresses: prefixes("203.0.113.7/32"), Port: 80,
 			Verdict: inventory.Filtered, Masquerade: inventory.MasqueradeAlways,
 			Path: d.first("PREROUTING", "KUBE-SERVICES", "KUBE-FW-AAAAAAAAAAAAAAAA"), Endpoints: web4.Endpoints[:3],
-			Explanation: "Only 198.51.100.0/24 joins.",
+			Reason: words{"Only 198.51.100.0/24 joins.", ""},
 		},
 		{
 			Service: web4, Kind: inventory.ExternalIP, KindAssumed: true, Addresses: prefixes("203.0.113.8/32"), Port: 80,
 			Verdict: inventory.NoEndpoints, Masquerade: inventory.MasqueradeUnknown,
-			Path: append(d.first("PREROUTING"), f.first("FORWARD", "KUBE-EXTERNAL-SERVICES")...), Explanation: "Rejected.",
+			Path: append(d.first("PREROUTING"), f.first("FORWARD", "KUBE-EXTERNAL-SERVICES")...), Reason: words{"Rejected.", ""},
 		},
 	}
 	web6.Endpoints = []inventory.Endpoint{endpoint("[fd00::1]:8080", 1, 1000000, inventory.ClusterScope), endpoint("[fd00::2]:8080", 999999, 1000000, inventory.ClusterScope)}
 	web6.Entries = []*inventory.Entry{
-		{Service: web6, Kind: inventory.ClusterIP, Addresses: prefixes("fd00:10::7/128"), Port: 80, Verdict: inventory.Broken, Masquerade: inventory.MasqueradeUnknown, Explanation: "KUBE-SVC-X is empty."},
-		{Service: web6, Kind: inventory.NodePort, Addresses: prefixes("::/0"), Port: 30080, Verdict: inventory.Unknown, Masquerade: inventory.MasqueradeUnknown, Explanation: "Not captured."},
+		{Service: web6, Kind: inventory.ClusterIP, Addresses: prefixes("fd00:10::7/128"), Port: 80, Verdict: inventory.Broken, Masquerade: inventory.MasqueradeUnknown, Reason: words{"KUBE-SVC-X is empty.", ""}},
+		{Service: web6, Kind: inventory.NodePort, Addresses: prefixes("::/0"), Port: 30080, Verdict: inventory.Unknown, Masquerade: inventory.MasqueradeUnknown, Reason: words{"Not captured.", ""}},
 	}
 	evil := service("x", hostile, hostile, netfilter.IPv4, 81)
 	evil.Entries = []*inventory.Entry{{
 		Service: evil, Kind: inventory.NodePort, Addresses: prefixes("0.0.0.0/0"), Port: 31000, Verdict: inventory.DifferentBackends,
 		Masquerade: inventory.MasqueradeConditional, Path: d.first("KUBE-NODEPORTS"),
-		Endpoints:   []inventory.Endpoint{{Addr: netip.MustParseAddrPort("10.9.9.9:80")}},
-		Explanation: "Ends elsewhere: " + hostile, InCluster: hostile,
+		Endpoints: []inventory.Endpoint{{Addr: netip.MustParseAddrPort("10.9.9.9:80")}},
+		Reason:    words{"Ends elsewhere: " + hostile, hostile},
 	}}
 	nameless := &inventory.Service{Protocol: netfilter.UDP, Family: netfilter.IPv4}
 	nameless.Entries = []*inventory.Entry{{Service: nameless, Kind: inventory.LoadBalancerIP, Addresses: prefixes("203.0.113.9/32"), Port: 53,
-		Verdict: inventory.SameBackends, Masquerade: inventory.MasqueradeNever, Explanation: "Same."}}
+		Verdict: inventory.SameBackends, Masquerade: inventory.MasqueradeNever, Reason: words{"Same.", ""}}}
 
 	a := &analyzer.Analysis{
 		Snapshot: &snapshot.Snapshot{

@@ -74,6 +74,15 @@ func (p *textPrinter) println(parts ...string) {
 	p.out.WriteByte('\n')
 }
 
+// blanks writes n blanks.
+func (p *textPrinter) blanks(n int) {
+	const some = "                                "
+	for ; n > len(some); n -= len(some) {
+		p.out.WriteString(some)
+	}
+	p.out.WriteString(some[:max(n, 0)])
+}
+
 func (p *textPrinter) heading(s string) {
 	p.println()
 	p.println(p.bold(s))

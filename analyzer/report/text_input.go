@@ -37,8 +37,16 @@ func (p *textPrinter) input(a *analyzer.Analysis) {
 		}
 		return
 	}
-	p.heading("Missing for a certain answer")
-	for _, m := range a.Coverage.Missing {
+	p.missingUnder("Missing for a certain answer", a.Coverage.Missing)
+}
+
+// missingUnder writes what was not captured, with how to capture it.
+func (p *textPrinter) missingUnder(heading string, missing []analyzer.Missing) {
+	if len(missing) == 0 {
+		return
+	}
+	p.heading(heading)
+	for _, m := range missing {
 		p.paragraph("  ", Escape(m.What)+": "+Escape(m.Affects))
 		if m.Command != "" {
 			p.println("    run on the node: ", Escape(m.Command))
@@ -121,10 +129,14 @@ const fewDiagnostics = 20
 // diagnostics writes the remarks about the input, the worst first, and each
 // severity in the order of the input.
 func (p *textPrinter) diagnostics(diagnostics []source.Diagnostic) {
+	p.diagnosticsUnder("Remarks about the input", diagnostics)
+}
+
+func (p *textPrinter) diagnosticsUnder(heading string, diagnostics []source.Diagnostic) {
 	if len(diagnostics) == 0 {
 		return
 	}
-	p.heading("Remarks about the input")
+	p.heading(heading)
 	worstFirst := slices.Clone(diagnostics)
 	slices.SortStableFunc(worstFirst, func(a, b source.Diagnostic) int { return cmp.Compare(b.Severity, a.Severity) })
 	for i, d := range worstFirst {

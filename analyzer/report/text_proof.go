@@ -42,11 +42,11 @@ func (p *textPrinter) proof(s *inventory.Service, e *inventory.Entry) {
 	if ends := p.ends(e.Endpoints); ends != "" {
 		p.paragraph("    ", "ends at: "+ends)
 	}
-	if e.Explanation != "" {
-		p.paragraph("    ", Escape(e.Explanation))
+	if text := e.Explanation(); text != "" {
+		p.paragraph("    ", Escape(text))
 	}
-	if e.InCluster != "" {
-		p.paragraph("    ", Escape(e.InCluster))
+	if text := e.InCluster(); text != "" {
+		p.paragraph("    ", Escape(text))
 	}
 }
 

@@ -3,9 +3,10 @@ package report
 import (
 	"fmt"
 	"net/netip"
+	"slices"
+	"strconv"
 	"strings"
 
-	"github.com/jedib0t/go-pretty/v6/table"
 	prettytext "github.com/jedib0t/go-pretty/v6/text"
 
 	"github.com/svcpath/svcpath/analyzer/inventory"
@@ -15,17 +16,13 @@ import (
 // A textTable lines columns up with blanks alone.
 type textTable struct {
 	p      *textPrinter
-	header table.Row
-	rows   []table.Row
-	widths []int // of each column's cells; 0 for a column without any
+	header []string
+	cells  []string // row by row
+	widths []int    // of each column's cells; 0 for a column without any
 }
 
 func (p *textPrinter) newTable(header ...string) *textTable {
-	t := &textTable{p: p, widths: make([]int, len(header))}
-	for _, name := range header {
-		t.header = append(t.header, name)
-	}
-	return t
+	return &textTable{p: p, header: header, widths: make([]int, len(header))}
 }
 
 // maxCell is how many columns of a cell are shown. No name of Kubernetes comes
@@ -33,45 +30,79 @@ func (p *textPrinter) newTable(header ...string) *textTable {
 const maxCell = 300
 
 func (t *textTable) row(cells ...string) {
-	row := make(table.Row, len(cells))
 	for i, c := range cells {
 		c = clip(c, maxCell)
-		row[i] = c
-		t.widths[i] = max(t.widths[i], prettytext.StringWidthWithoutEscSequences(c))
+		t.cells = append(t.cells, c)
+		t.widths[i] = max(t.widths[i], width(c))
 	}
-	t.rows = append(t.rows, row)
 }
 
-// write writes the table, without columns that are empty. Where the terminal's width is known, the last column
-// is wrapped to what the others leave of it, as long as that is of use.
+// width is how many columns of a terminal a text takes, colours aside.
+func width(s string) int {
+	if isASCII(s) {
+		return len(s)
+	}
+	return prettytext.StringWidthWithoutEscSequences(s)
+}
+
+const (
+	tableIndent = 2
+	tableGap    = 2
+	usefulWidth = 30 // of a last column that is wrapped
+)
+
+// write writes the table, without columns that are empty. Where the terminal's
+// width is known, the last column is wrapped to what the others leave of it, as
+// long as that is of use.
 func (t *textTable) write() {
-	if len(t.rows) == 0 {
+	if len(t.cells) == 0 {
 		return
 	}
-	const indent, gap, useful = 2, 2, 30
-	w := table.NewWriter()
-	style := table.Style{
-		Box:    table.BoxStyle{PaddingRight: strings.Repeat(" ", gap)},
-		Format: table.FormatOptions{Header: prettytext.FormatDefault, Row: prettytext.FormatDefault},
-	}
-	w.SetStyle(style)
-	w.SuppressTrailingSpaces()
-	w.SuppressEmptyColumns()
-	if last := len(t.widths) - 1; t.p.Width > 0 {
-		room := t.p.Width - indent
-		for i, width := range t.widths[:last] {
-			if width > 0 {
-				room -= max(width, len(t.header[i].(string))) + gap
+	last, start := len(t.header)-1, tableIndent // start of the last column
+	for i, cells := range t.widths {
+		if cells > 0 {
+			t.widths[i] = max(cells, len(t.header[i]))
+			if i < last {
+				start += t.widths[i] + tableGap
 			}
 		}
-		w.SetColumnConfigs([]table.ColumnConfig{{
-			Number: last + 1, WidthMax: max(room, useful), WidthMaxEnforcer: prettytext.WrapSoft,
-		}})
 	}
-	w.AppendHeader(t.header)
-	w.AppendRows(t.rows)
-	for line := range strings.SplitSeq(w.Render(), "\n") {
-		t.p.println(strings.Repeat(" ", indent), line)
+	room := 0
+	if t.p.Width > 0 {
+		room = max(t.p.Width-start, usefulWidth)
+	}
+	t.line(t.header, start, room)
+	for row := range slices.Chunk(t.cells, len(t.header)) {
+		t.line(row, start, room)
+	}
+}
+
+// line writes a row: more than one line if its last cell, which begins at
+// column start, does not fit into the room; 0 is room without end.
+func (t *textTable) line(row []string, start, room int) {
+	rest := ""
+	owed := tableIndent // blanks before the next cell; none stand at a line's end
+	for i, cell := range row {
+		if t.widths[i] == 0 {
+			continue
+		}
+		if i == len(row)-1 && room > 0 && width(cell) > room {
+			cell, rest, _ = strings.Cut(prettytext.WrapSoft(cell, room), "\n")
+			cell = strings.TrimRight(cell, " ")
+		}
+		if cell != "" {
+			t.p.blanks(owed)
+			t.p.out.WriteString(cell)
+			owed = -width(cell)
+		}
+		owed += t.widths[i] + tableGap
+	}
+	t.p.println()
+	for line := range strings.SplitSeq(rest, "\n") {
+		if rest != "" {
+			t.p.blanks(start)
+			t.p.println(strings.TrimRight(line, " "))
+		}
 	}
 }
 
@@ -96,7 +127,7 @@ func (p *textPrinter) services(services []*inventory.Service) {
 }
 
 func sameServicePort(a, b *inventory.Service) bool {
-	return a.Name != "" && a.PortString() == b.PortString() && a.Protocol == b.Protocol
+	return a.Name != "" && a.Name == b.Name && a.Namespace == b.Namespace && a.PortName == b.PortName && a.Protocol == b.Protocol
 }
 
 // serviceName names a service port; one that nothing names by what it has.
@@ -130,16 +161,17 @@ func (p *textPrinter) clusterIPs(s *inventory.Service) string {
 // endpointShares is a service's endpoints in short: the one there is, or how
 // many there are and what share of connections each gets.
 func endpointShares(s *inventory.Service) string {
-	scopes := map[inventory.Scope][]inventory.Endpoint{}
-	for _, e := range s.Endpoints {
-		scopes[e.Scope] = append(scopes[e.Scope], e)
+	// Those of the cluster stand first.
+	local := len(s.Endpoints)
+	for local > 0 && s.Endpoints[local-1].Scope == inventory.LocalScope {
+		local--
 	}
-	text := scopeShares(scopes[inventory.ClusterScope])
-	if local := scopes[inventory.LocalScope]; len(local) > 0 {
+	text := scopeShares(s.Endpoints[:local])
+	if local < len(s.Endpoints) {
 		if text != "" {
 			text += "; "
 		}
-		text += "local: " + scopeShares(local)
+		text += "local: " + scopeShares(s.Endpoints[local:])
 	}
 	if text == "" {
 		return "none"
@@ -154,25 +186,19 @@ func scopeShares(endpoints []inventory.Endpoint) string {
 	case 1:
 		return endpoints[0].Addr.String()
 	}
-	low, high := endpoints[0].Probability, endpoints[0].Probability
-	for _, e := range endpoints {
-		if e.Probability == nil {
-			return fmt.Sprintf("%d", len(endpoints))
+	low, high := 1.0, 0.0
+	for i := range endpoints {
+		share := endpoints[i].Probability
+		if share == nil {
+			return strconv.Itoa(len(endpoints))
 		}
-		if e.Probability.Float64() < low.Float64() {
-			low = e.Probability
-		}
-		if e.Probability.Float64() > high.Float64() {
-			high = e.Probability
-		}
+		low, high = min(low, share.Float64()), max(high, share.Float64())
 	}
-	if low == nil {
-		return fmt.Sprintf("%d", len(endpoints))
+	text := strconv.Itoa(len(endpoints)) + " × " + percent(low)
+	if low != high && percent(low) != percent(high) {
+		text += " to " + percent(high)
 	}
-	if percent(low.Float64()) == percent(high.Float64()) {
-		return fmt.Sprintf("%d × %s", len(endpoints), percent(low.Float64()))
-	}
-	return fmt.Sprintf("%d × %s to %s", len(endpoints), percent(low.Float64()), percent(high.Float64()))
+	return text
 }
 
 func policies(s *inventory.Service) string {
@@ -220,7 +246,7 @@ func (p *textPrinter) externalEntries(inv *inventory.Inventory) {
 			t.row(name, proto, entryName(e), p.verdict(e.Verdict), clientAddress(e), pathText(e.Path))
 		}
 	}
-	if len(t.rows) == 0 {
+	if len(t.cells) == 0 {
 		return
 	}
 	p.heading("External entries")
@@ -255,7 +281,7 @@ func entryAddress(e *inventory.Entry) string {
 		case p.Bits() == 0 && p.Addr().Is6():
 			at = append(at, fmt.Sprintf("%d (IPv6)", e.Port))
 		case p.Bits() == 0:
-			at = append(at, fmt.Sprint(e.Port))
+			at = append(at, strconv.Itoa(int(e.Port)))
 		case p.IsSingleIP():
 			at = append(at, netip.AddrPortFrom(p.Addr(), e.Port).String())
 		default:

@@ -14,9 +14,14 @@ import (
 // AnalysisYAML writes the document of AnalysisJSON as YAML, fields in the same
 // order. The error is the writer's.
 func AnalysisYAML(w io.Writer, a *analyzer.Analysis) error {
+	return documentYAML(w, analysisDocument(a))
+}
+
+// documentYAML writes a document as YAML, section by section.
+func documentYAML(w io.Writer, doc []docSection) error {
 	out := bufio.NewWriter(w)
 	var buf bytes.Buffer
-	for _, section := range analysisDocument(a) {
+	for _, section := range doc {
 		if section.list == nil {
 			if err := writeYAML(out, &buf, section.name, section.value, true); err != nil {
 				return err

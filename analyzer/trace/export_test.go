@@ -42,3 +42,9 @@ func (t *Tracer) CheckSum(f Flow) error {
 	}
 	return nil
 }
+
+// IndexFrom makes the tracer index chains with so many rules or more.
+func (t *Tracer) IndexFrom(rules int) *Tracer {
+	t.indexes.from = rules
+	return t
+}

@@ -45,8 +45,8 @@ type Flow struct {
 	State netfilter.ConnStates
 }
 
-// hasPorts reports whether the transport protocol has ports.
-func hasPorts(protocol uint8) bool {
+// HasPorts reports whether a transport protocol has ports.
+func HasPorts(protocol uint8) bool {
 	switch protocol {
 	case netfilter.TCP, netfilter.UDP, netfilter.UDPLite, netfilter.SCTP, netfilter.DCCP:
 		return true
@@ -88,9 +88,9 @@ func (f Flow) impossible() error {
 		return fmt.Errorf("source %s and destination %s: expected addresses of one family", f.Source, f.Destination)
 	case f.Source.IsMulticast() || f.Source.IsValid() && f.Source.IsUnspecified():
 		return fmt.Errorf("source %s: expected the address of a host", f.Source)
-	case hasPorts(f.Protocol) && f.Port == 0:
+	case HasPorts(f.Protocol) && f.Port == 0:
 		return fmt.Errorf("port 0: expected 1 to 65535 for %s", netfilter.ProtocolName(f.Protocol))
-	case !hasPorts(f.Protocol) && (f.Port != 0 || f.SourcePort != 0):
+	case !HasPorts(f.Protocol) && (f.Port != 0 || f.SourcePort != 0):
 		return fmt.Errorf("protocol %s has no ports: expected none, found %d", netfilter.ProtocolName(f.Protocol), max(f.Port, f.SourcePort))
 	case f.Protocol == netfilter.ICMP && !f.Destination.Is4(), f.Protocol == netfilter.ICMPv6 && f.Destination.Is4():
 		return fmt.Errorf("protocol %s to %s: expected an address of its own family", netfilter.ProtocolName(f.Protocol), f.Destination)

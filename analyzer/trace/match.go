@@ -181,7 +181,7 @@ func (q *asking) transport(m *netfilter.Transport) ternary {
 }
 
 func (q *asking) multiPort(m *netfilter.MultiPort) ternary {
-	if !hasPorts(q.flow.Protocol) {
+	if !HasPorts(q.flow.Protocol) {
 		return no
 	}
 	src, dst := no, no

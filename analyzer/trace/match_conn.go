@@ -67,7 +67,7 @@ func (q *asking) conntrack(m *netfilter.Conntrack) ternary {
 		}
 		holds = min(holds, q.address(addr, a.test.Net, a.test.Not, m.String))
 	}
-	if hasPorts(q.flow.Protocol) {
+	if HasPorts(q.flow.Protocol) {
 		holds = min(holds,
 			q.portIs(m.OrigSrcPort, q.origin.srcPort, m), q.portIs(m.OrigDstPort, q.origin.dstPort, m),
 			q.portIs(m.ReplSrcPort, p.dstPort, m), q.portIs(m.ReplDstPort, p.srcPort, m))

@@ -106,7 +106,7 @@ func (w *walk) bindDestination(rule *netfilter.Rule, p particle, c choiceOfAddre
 			if !keeps {
 				p.dst = c.addr
 			}
-			if hasPorts(w.flow.Protocol) {
+			if HasPorts(w.flow.Protocol) {
 				p.dstPort = s.port
 			}
 			if p.dst != before || !p.dst.IsValid() || p.dstPort != beforePort {

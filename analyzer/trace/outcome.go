@@ -51,6 +51,7 @@ type Outcome struct {
 	// packet, instead of a link. Not set where that depends.
 	Local bool
 	// RejectWith is the answer to a rejected packet: "icmp-port-unreachable".
+	// "" also where that depends.
 	RejectWith string
 	// Probability is exact; see Trace.Outcomes for what it means beside
 	// assumptions.
@@ -197,6 +198,9 @@ func (w *walk) fill(o *Outcome, endings []ending, answers []answer) {
 			o.Path, o.RejectWith, o.Local = w.steps(e.trail), e.with, e.local
 		}
 		o.Local = o.Local && e.local
+		if o.RejectWith != e.with {
+			o.RejectWith = ""
+		}
 		first = false
 	}
 }

@@ -111,6 +111,7 @@ const (
 	toSocket                            // TPROXY gave it to a local socket
 	toNode                              // a rule redirected it to the node, at an address that is not known
 	looping                             // it left by lo and came in again
+	templated                           // a CT rule said what its connection is to be like
 )
 
 func (p *packet) has(d does) bool { return p.done&d != 0 }

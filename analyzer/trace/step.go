@@ -146,7 +146,11 @@ func (w *walk) written(t *trail) Step {
 			s.Chance = s.Chance.times(oddsOf(st))
 			continue
 		}
-		if _, ok := m.(*netfilter.Recent); s.Matched == Yes && (ok || q.match(m) == maybe) {
+		recent, ok := m.(*netfilter.Recent)
+		if ok && recent.Action == netfilter.RecentSet {
+			continue // holds whatever the list has
+		}
+		if s.Matched == Yes && (ok || q.match(m) == maybe) {
 			s.Matched = Assumed
 		}
 	}
@@ -226,7 +230,7 @@ func endpointString(a netip.Addr, p port, protocol uint8) string {
 		return "an address that is not known"
 	case !a.IsValid():
 		return fmt.Sprintf("an address that is not known, port %d", p.number)
-	case !p.known || !hasPorts(protocol):
+	case !p.known || !HasPorts(protocol):
 		return a.String()
 	}
 	return netip.AddrPortFrom(a, p.number).String()

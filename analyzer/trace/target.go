@@ -56,8 +56,13 @@ func (w *walk) apply(rule *netfilter.Rule, statement netfilter.Statement, p part
 			}
 		})
 	case *netfilter.Track:
-		if !s.NoTrack || w.packets[p.packet].tracking != notYet {
-			return []exit{{particle: w.passed(rule, p)}} // xt_CT.c: what has a connection keeps it
+		// xt_CT.c, xt_ct_target and notrack_tg: what has a connection, or a
+		// template for one, keeps it.
+		if packet := &w.packets[p.packet]; packet.tracking != notYet || packet.has(templated) {
+			return []exit{{particle: w.passed(rule, p)}}
+		}
+		if !s.NoTrack {
+			return w.change(rule, p, passes, func(p *packet) { p.done |= templated })
 		}
 		return w.change(rule, p, notTracked, func(p *packet) { p.tracking = untracked })
 

@@ -25,12 +25,13 @@ import (
 	"github.com/svcpath/svcpath/analyzer/source"
 )
 
-// A Tracer follows packets through one snapshot. New makes it; it never
-// changes afterwards, so any number of goroutines may use it.
+// A Tracer follows packets through one snapshot. New makes it; any number of
+// goroutines may use it.
 type Tracer struct {
 	families [2]family // IPv4, IPv6
 	node     node
 	pods     []netip.Prefix
+	indexes  indexes
 }
 
 // family is what the kernel runs for packets of one address family.
@@ -64,7 +65,7 @@ const (
 
 // New prepares a snapshot, which must not change afterwards.
 func New(s *snapshot.Snapshot) *Tracer {
-	t := &Tracer{node: newNode(s), pods: s.PodCIDRs}
+	t := &Tracer{node: newNode(s), pods: s.PodCIDRs, indexes: indexes{from: indexedRules}}
 	for i, f := range []netfilter.Family{netfilter.IPv4, netfilter.IPv6} {
 		t.families[i] = newFamily(s, f)
 	}
@@ -169,20 +170,33 @@ func (t *Tracer) Trace(f Flow) (*Trace, error) { return t.trace(f, false) }
 // match and those that decided nothing.
 func (t *Tracer) TraceAllSteps(f Flow) (*Trace, error) { return t.trace(f, true) }
 
+// Check says why there can be no such packet, without following it; nil if
+// there can.
+func (t *Tracer) Check(f Flow) error {
+	_, err := t.settled(f)
+	return err
+}
+
 func (t *Tracer) trace(f Flow, all bool) (*Trace, error) {
-	f, err := f.checked()
+	f, err := t.settled(f)
 	if err != nil {
 		return nil, err
-	}
-	if f.From == "" {
-		f.From = t.originOf(f)
-		if f.From == FromNode && f.InInterface != "" {
-			return nil, fmt.Errorf("flow %q: interface %s: a packet that the node sends comes in by none", f.Name, f.InInterface)
-		}
 	}
 	w := newWalk(t, f, all)
 	w.journey()
 	return w.result(), nil
+}
+
+// settled is the flow with nothing left to be derived.
+func (t *Tracer) settled(f Flow) (Flow, error) {
+	f, err := f.checked()
+	if err != nil {
+		return f, err
+	}
+	if f.From == "" {
+		f.From = t.originOf(f)
+	}
+	return f, nil
 }
 
 // originOf tells by its source where a packet comes from.

@@ -220,7 +220,17 @@ func (w *walk) advance(f *frame) (next visit, needed bool) {
 // nextCandidate is the first rule from the i-th on that the packet may match.
 func (w *walk) nextCandidate(chain *netfilter.Chain, i int, p *packet) int {
 	q := asking{walk: w, packet: p}
+	to := dial{address: p.dst, protocol: w.flow.Protocol, port: p.dstPort.number}
+	index := w.tracer.indexes.of(chain)
+	if !p.dst.IsValid() || !p.dstPort.known {
+		index = nil
+	}
 	for ; i < chain.NumRules(); i++ {
+		if index != nil {
+			if i = index.next(to, i, chain.NumRules()); i == chain.NumRules() {
+				break
+			}
+		}
 		w.effort++
 		if q.test(chain.Rule(i)) != no {
 			break

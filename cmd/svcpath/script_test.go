@@ -25,11 +25,15 @@ func TestMain(m *testing.M) {
 
 // TestScripts runs the command line as users do, one file a subject.
 func TestScripts(t *testing.T) {
-	schema, err := jsonschema.NewCompiler().Compile("../../docs/schema/analysis.json")
-	if err != nil {
-		t.Fatal(err)
+	schemas := map[string]*jsonschema.Schema{}
+	for kind, file := range map[string]string{"Analysis": "analysis.json", "Trace": "trace.json"} {
+		schema, err := jsonschema.NewCompiler().Compile("../../docs/schema/" + file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		schemas[kind] = schema
 	}
-	recordings, err := filepath.Abs("../../samples/testdata/recordings")
+	samples, err := filepath.Abs("../../samples")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,13 +42,14 @@ func TestScripts(t *testing.T) {
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Setup: func(env *testscript.Env) error {
-			env.Setenv("RECORDINGS", recordings)
+			env.Setenv("SAMPLES", samples)
+			env.Setenv("RECORDINGS", filepath.Join(samples, "testdata", "recordings"))
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits":  exits,
 			"json":   jsonField,
-			"fits":   func(ts *testscript.TestScript, neg bool, args []string) { fits(ts, schema, neg, args) },
+			"fits":   func(ts *testscript.TestScript, neg bool, args []string) { fits(ts, schemas, neg, args) },
 			"binary": binary,
 			"gzip":   gzipFile,
 		},
@@ -109,10 +114,15 @@ func jsonField(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// fits FILE validates JSON against the schema of "svcpath analyze".
-func fits(ts *testscript.TestScript, schema *jsonschema.Schema, neg bool, args []string) {
+// fits FILE validates JSON against the schema of its kind.
+func fits(ts *testscript.TestScript, schemas map[string]*jsonschema.Schema, neg bool, args []string) {
 	doc, err := jsonschema.UnmarshalJSON(strings.NewReader(ts.ReadFile(args[0])))
 	ts.Check(err)
+	kind, _ := doc.(map[string]any)["kind"].(string)
+	schema := schemas[kind]
+	if schema == nil {
+		ts.Fatalf("%s: no schema for kind %q", args[0], kind)
+	}
 	if err := schema.Validate(doc); (err != nil) != neg {
 		ts.Fatalf("%s: %v", args[0], err)
 	}

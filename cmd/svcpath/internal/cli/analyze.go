@@ -39,8 +39,14 @@ func (p *program) writeAnalysis(a *analyzer.Analysis, format string, inputs []st
 	case "json":
 		return report.AnalysisJSON(p.stdout, a)
 	case "yaml":
+		collectOften()
 		return report.AnalysisYAML(p.stdout, a)
 	}
+	return report.AnalysisText(p.stdout, a, p.textOptions(inputs))
+}
+
+// textOptions say how text is written for this call.
+func (p *program) textOptions(inputs []string) report.TextOptions {
 	o := report.TextOptions{Color: p.wantColor(), Width: p.width(), Inputs: inputs}
 	switch {
 	case p.quiet:
@@ -48,5 +54,5 @@ func (p *program) writeAnalysis(a *analyzer.Analysis, format string, inputs []st
 	case p.verbose:
 		o.Detail = report.Verbose
 	}
-	return report.AnalysisText(p.stdout, a, o)
+	return o
 }

@@ -12,12 +12,16 @@ import (
 	"github.com/svcpath/svcpath/analyzer/source"
 )
 
-// The exit codes. 1 is kept for commands that answer yes or no.
+// The exit codes.
 const (
 	exitDone    = 0
+	exitNo      = 1 // done, and the answer is "no"
 	exitUsage   = 2 // the command line is wrong
 	exitFailure = 3 // an input cannot be read, is damaged or holds nothing that could be analysed, or the answer cannot be written
 )
+
+// errNo is the answer "no". All that there is to say of it has been said.
+var errNo = errors.New("the answer is no")
 
 // A failure is an error that is no fault of the command line. Any other error
 // that a command gives is one.
@@ -88,7 +92,10 @@ func (p *program) exit(command *cobra.Command, err error) int {
 	if errors.Is(err, syscall.EPIPE) {
 		return exitDone
 	}
-	code := exitDone
+	if err == errNo {
+		return exitNo
+	}
+	code, wrong := exitDone, false
 	for _, e := range flatten(err) {
 		// Errors quote what they found.
 		fmt.Fprintf(p.stderr, "svcpath: %s\n", report.Escape(e.Error()))
@@ -96,6 +103,9 @@ func (p *program) exit(command *cobra.Command, err error) int {
 			code = exitFailure
 			continue
 		}
+		wrong = true
+	}
+	if wrong {
 		fmt.Fprintf(p.stderr, "Run '%s --help' for usage.\n", command.CommandPath())
 		return exitUsage
 	}

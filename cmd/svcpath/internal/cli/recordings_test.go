@@ -61,6 +61,38 @@ func TestRecordings(t *testing.T) {
 	}
 }
 
+// Flows of the zoo over every recording: whatever the answers are, they fit
+// the schema, and are the same twice.
+func TestTracesOfRecordings(t *testing.T) {
+	schema, err := jsonschema.NewCompiler().Compile("../../../../docs/schema/trace.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, input := range recordings(t) {
+		for _, args := range [][]string{
+			{"trace", input, "--flows", "sample:service-zoo"},
+			{"trace", input, "--flows", "sample:service-zoo", "-o", "json"},
+			{"trace", input, "--to", "172.18.0.3:30082", "--source", "any", "--all-steps", "-o", "json"},
+			{"trace", input, "--to", "[fd00:10:96::a01]:80", "--from", "pod", "-o", "json"},
+		} {
+			first, second := run(t, args...), run(t, args...)
+			if first != second {
+				t.Errorf("svcpath %s: two runs differ", strings.Join(args, " "))
+			}
+			if args[len(args)-1] != "json" {
+				continue
+			}
+			doc, err := jsonschema.UnmarshalJSON(strings.NewReader(first))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := schema.Validate(doc); err != nil {
+				t.Errorf("svcpath %s: %v", strings.Join(args, " "), err)
+			}
+		}
+	}
+}
+
 // The order in which texts are given changes nothing but their order.
 func TestOrderOfInputs(t *testing.T) {
 	dir := t.TempDir()

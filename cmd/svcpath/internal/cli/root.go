@@ -79,7 +79,7 @@ they hold is told by their content. All INPUTs of one call are one node at one m
 	flags.BoolVarP(&p.quiet, "quiet", "q", false, "say less")
 	flags.BoolVarP(&p.verbose, "verbose", "v", false, "say more")
 
-	root.AddCommand(p.analyzeCommand(), p.graphCommand(), p.samplesCommand(), p.versionCommand())
+	root.AddCommand(p.analyzeCommand(), p.traceCommand(), p.verifyCommand(), p.graphCommand(), p.samplesCommand(), p.versionCommand())
 	mendCobra(root)
 	return root
 }
@@ -108,6 +108,7 @@ func needsInput(_ *cobra.Command, args []string) error {
 func (p *program) analyze(inputs []string) (*analyzer.Analysis, error) {
 	done := p.showProgress()
 	defer done()
+	collectSeldom()
 	snap, err := capture.Open(inputs, capture.Options{
 		NodeIPs: p.nodeIPs, PodCIDRs: p.podCIDRs, Strict: p.strict, Stdin: p.stdin,
 	})

@@ -1,0 +1,206 @@
+package analyzer
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/svcpath/svcpath/analyzer/inventory"
+	"github.com/svcpath/svcpath/analyzer/netfilter"
+	"github.com/svcpath/svcpath/analyzer/snapshot"
+	"github.com/svcpath/svcpath/analyzer/trace"
+)
+
+// outsiders are addresses that are nobody's, for clients outside of the
+// cluster (RFC 5737, RFC 3849).
+var outsiders = []netip.Addr{
+	netip.MustParseAddr("203.0.113.9"), netip.MustParseAddr("198.51.100.9"), netip.MustParseAddr("192.0.2.9"),
+	netip.MustParseAddr("2001:db8::9"), netip.MustParseAddr("2001:db8:0:1::9"),
+}
+
+// UsualSource is a source address for a flow that names none, so that what is
+// true of a usual client can be said without a case for each address that some
+// rule tests: for packets from outside an address that is kept for examples,
+// for those of a pod one of the node's pod network that no endpoint has. The
+// source of the node's own packets is the kernel's to choose; where no route
+// tells how it does, it is the node's address that faces outside. ok is false
+// where none of that is known.
+func (a *Analysis) UsualSource(f trace.Flow) (source netip.Addr, ok bool) {
+	is4 := f.Destination.Unmap().Is4()
+	switch f.From {
+	case trace.FromExternal, "":
+		pods := a.podRanges(is4)
+		for _, addr := range outsiders {
+			if addr.Is4() == is4 && addr != f.Destination && !a.owns(addr) && !contains(pods, addr) {
+				return addr, true
+			}
+		}
+	case trace.FromPod:
+		for _, network := range a.podRanges(is4) {
+			if pod, ok := a.freeAddress(a.ownPart(network)); ok {
+				return pod, true
+			}
+		}
+	case trace.FromNode:
+		if !a.hasRoutes(is4) && !a.owns(f.Destination) {
+			return a.outerAddress(is4)
+		}
+	}
+	return netip.Addr{}, false
+}
+
+func (a *Analysis) hasRoutes(is4 bool) bool {
+	return slices.ContainsFunc(a.Snapshot.Routes, func(r snapshot.Route) bool { return r.Dst.Addr().Is4() == is4 })
+}
+
+// outerAddress is the node's first address that belongs neither to pods nor to
+// a bridge of Docker's or libvirt's.
+func (a *Analysis) outerAddress(is4 bool) (netip.Addr, bool) {
+	pods := a.podRanges(is4)
+	for _, own := range a.Snapshot.Addresses {
+		addr := own.Prefix.Addr()
+		if addr.Is4() == is4 && !addr.IsLoopback() && !addr.IsLinkLocalUnicast() && !contains(pods, addr) && !isInnerBridge(own.Interface) {
+			return addr, true
+		}
+	}
+	return netip.Addr{}, false
+}
+
+// isInnerBridge reports whether an interface is named as Docker and libvirt
+// name the bridges of their own guests.
+func isInnerBridge(name string) bool {
+	return strings.HasPrefix(name, "docker") || strings.HasPrefix(name, "br-") || strings.HasPrefix(name, "virbr")
+}
+
+func (a *Analysis) owns(addr netip.Addr) bool {
+	local, _ := a.Snapshot.IsLocal(addr)
+	return local
+}
+
+func contains(networks []netip.Prefix, addr netip.Addr) bool {
+	for _, n := range networks {
+		if n.Contains(addr) {
+			return true
+		}
+	}
+	return false
+}
+
+// podRanges are the family's pod addresses: those that the user named, else
+// the one by which kube-proxy's rules tell pods from others, else the only
+// network that it can be.
+func (a *Analysis) podRanges(is4 bool) []netip.Prefix {
+	var ranges []netip.Prefix
+	for _, p := range a.Snapshot.PodCIDRs {
+		if p.Addr().Is4() == is4 {
+			ranges = append(ranges, p)
+		}
+	}
+	if len(ranges) > 0 {
+		return ranges
+	}
+	for _, s := range a.Inventory.Services {
+		if (s.Family == netfilter.IPv4) == is4 && s.Chains.Service != nil {
+			if p, ok := detectedLocal(s); ok {
+				return []netip.Prefix{p}
+			}
+		}
+	}
+	if inner := a.innerNetworks(is4); len(inner) == 1 {
+		return inner
+	}
+	return nil
+}
+
+// innerNetworks are the networks of links that do not lead outside, Docker's
+// and libvirt's left out: on a node they are those of pods.
+func (a *Analysis) innerNetworks(is4 bool) []netip.Prefix {
+	outside := map[string]bool{"": true, "lo": true}
+	for _, r := range a.Snapshot.Routes {
+		if r.Dst.IsValid() && r.Dst.Bits() == 0 {
+			outside[r.Dev] = true
+		}
+	}
+	if len(outside) == 2 {
+		return nil // no default route was captured: nobody says which link leads outside
+	}
+	var inner []netip.Prefix
+	for _, own := range a.Snapshot.Addresses {
+		addr := own.Prefix.Addr()
+		if addr.Is4() != is4 || own.Prefix.IsSingleIP() || addr.IsLinkLocalUnicast() || outside[own.Interface] {
+			continue
+		}
+		if isInnerBridge(own.Interface) {
+			continue
+		}
+		inner = append(inner, own.Prefix.Masked())
+	}
+	return inner
+}
+
+// detectedLocal reads kube-proxy's --cluster-cidr from the rule that marks
+// what comes to a cluster IP from elsewhere (pkg/proxy/iptables/proxier.go,
+// syncProxyRules: "! -s CIDR -d IP -j KUBE-MARK-MASQ").
+func detectedLocal(s *inventory.Service) (netip.Prefix, bool) {
+	for rule := range s.Chains.Service.Rules() {
+		if jump, ok := rule.Jump(); !ok || jump.Name != "KUBE-MARK-MASQ" {
+			break
+		}
+		for _, m := range rule.Matches() {
+			if m, ok := m.(*netfilter.Addr); ok && m.Side == netfilter.Source && m.Not && !m.Net.Mask.IsValid() {
+				return m.Net.Prefix, true
+			}
+		}
+	}
+	return netip.Prefix{}, false
+}
+
+// ownPart is the part of the cluster's pod network that lies on the node: a
+// network that one of its links leads to without a gateway.
+func (a *Analysis) ownPart(network netip.Prefix) netip.Prefix {
+	for _, own := range a.Snapshot.Addresses {
+		if p := own.Prefix.Masked(); network.Contains(p.Addr()) && p.Bits() > network.Bits() && !p.IsSingleIP() {
+			return p
+		}
+	}
+	for _, r := range a.Snapshot.Routes {
+		if r.Dst.IsValid() && !r.Via.IsValid() && r.Dev != "" && r.Type == "unicast" &&
+			network.Contains(r.Dst.Addr()) && r.Dst.Bits() > network.Bits() && !r.Dst.IsSingleIP() {
+			return r.Dst
+		}
+	}
+	return network
+}
+
+// freeAddress is the last address of a network that neither the node nor an
+// endpoint has; the very last is IPv4's broadcast address.
+func (a *Analysis) freeAddress(network netip.Prefix) (netip.Addr, bool) {
+	taken := map[netip.Addr]bool{}
+	for _, s := range a.Inventory.Services {
+		for _, e := range s.Endpoints {
+			taken[e.Addr.Addr()] = true
+		}
+	}
+	addr := lastAddress(network)
+	if network.Bits() < addr.BitLen()-1 {
+		addr = addr.Prev()
+	}
+	for network.Contains(addr) {
+		if !taken[addr] && !a.owns(addr) {
+			return addr, true
+		}
+		addr = addr.Prev()
+	}
+	return netip.Addr{}, false
+}
+
+func lastAddress(p netip.Prefix) netip.Addr {
+	b := p.Masked().Addr().AsSlice()
+	for i := range b {
+		if host := p.Bits() - 8*i; host < 8 {
+			b[i] |= 0xff >> max(host, 0)
+		}
+	}
+	addr, _ := netip.AddrFromSlice(b)
+	return addr
+}

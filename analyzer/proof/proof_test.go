@@ -1,0 +1,104 @@
+package proof_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/svcpath/svcpath/analyzer"
+	"github.com/svcpath/svcpath/parsers/capture"
+)
+
+// On nodes as kube-proxy left them structure and trace agree, but for what
+// kube-proxy up to 1.24 really does: it marks packets to a load-balancer IP
+// without local endpoint for dropping, and kubelet's KUBE-FIREWALL, which drops
+// marked packets, stands in INPUT and OUTPUT only. The faults change what the
+// chains themselves say, so there too both agree.
+func TestRecordings(t *testing.T) {
+	dirs, err := filepath.Glob("../../samples/testdata/recordings/*")
+	if err != nil || len(dirs) == 0 {
+		t.Fatal("no recordings", err)
+	}
+	want := map[string][]string{
+		"zoo-v1.23-legacy": {
+			"zoo/lb-local-none: the chains of LoadBalancerIP 203.0.113.17:80 make it no-endpoints, but a packet from 192.0.2.251 to 203.0.113.17:80 is not refused: it goes on untranslated",
+			"zoo/lb-local-terminating: the chains of LoadBalancerIP 203.0.113.84:80 make it no-endpoints, but a packet from 192.0.2.251 to 203.0.113.84:80 is not refused: it goes on untranslated",
+		},
+	}
+	for _, dir := range append(dirs, "../../samples/service-zoo", "../../samples/myth2-loadbalancer") {
+		if diff := cmp.Diff(want[filepath.Base(dir)], findings(t, dir)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", dir, diff)
+		}
+	}
+}
+
+func findings(t *testing.T, inputs ...string) []string {
+	t.Helper()
+	s, err := capture.Open(inputs, capture.Options{})
+	if s == nil {
+		t.Fatal(err)
+	}
+	var all []string
+	for _, f := range analyzer.Analyze(s).Findings {
+		if len(f.Evidence) == 0 {
+			t.Errorf("no evidence for %q", f.Message)
+		}
+		all = append(all, f.Service+": "+f.Message)
+	}
+	return all
+}
+
+// What stands outside of the entries' own chains shows in the trace.
+func TestDisagreements(t *testing.T) {
+	const sample = "../../samples/service-zoo"
+	for _, tt := range []struct {
+		name         string
+		above, added string // the rule added above the first line that holds "above"
+		want         string
+	}{
+		{"dropped on its way", "-A FORWARD ", "-A FORWARD -d 10.244.2.30/32 -j DROP",
+			"zoo/nodeport: the chains of ClusterIP 10.96.2.1:80 make it clusterip, but a packet from 192.0.2.251 to 10.96.2.1:80 is dropped, by rule 1 of FORWARD"},
+		{"forwarding refused by policy", "-A FORWARD ", "",
+			"zoo/dual-nodeport: the chains of ClusterIP 10.96.10.2:80 make it clusterip, but a packet from 192.0.2.251 to 10.96.10.2:80 is dropped, by the policy DROP of FORWARD"},
+		{"masqueraded by another rule", "-A POSTROUTING ", "-A POSTROUTING -d 10.244.1.0/24 -j MASQUERADE",
+			"zoo/nodeport-local: the chains of NodePort 30082 make it local-endpoints, but a packet from 192.0.2.251 to 172.18.0.3:30082 loses its source address, which the entry's chains keep, by rule 1 of POSTROUTING"},
+		{"mark taken off", "-A FORWARD ", "-A FORWARD -j MARK --set-xmark 0x0/0x4000",
+			"zoo/nodeport: the chains of NodePort 30080 make it joins-clusterip, but a packet from 192.0.2.251 to 172.18.0.3:30080 keeps its source address, which the entry's marks should have replaced"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			data, err := os.ReadFile(filepath.Join(sample, "iptables-save.txt"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			text := string(data)
+			if tt.added == "" {
+				// Nothing but what is marked gets through.
+				text = strings.Replace(text, ":FORWARD ACCEPT", ":FORWARD DROP", -1)
+				text = strings.Replace(text, `--mark 0x4000/0x4000 -j ACCEPT`, `--mark 0x4000/0x4000 -j RETURN`, 1)
+			} else {
+				i := strings.Index(text, tt.above)
+				i = strings.LastIndexByte(text[:i], '\n') + 1
+				text = text[:i] + "[0:0] " + tt.added + "\n" + text[i:]
+				if strings.Contains(tt.added, "MARK") { // MARK stands in mangle
+					text = strings.Replace(text, "[0:0] "+tt.added+"\n", "", 1)
+					text = strings.Replace(text, ":KUBE-IPTABLES-HINT - [0:0]\n", ":KUBE-IPTABLES-HINT - [0:0]\n[0:0] "+tt.added+"\n", 1)
+				}
+			}
+			file := filepath.Join(t.TempDir(), "dump.txt")
+			if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			all := findings(t, file, filepath.Join(sample, "ip-addr.txt"), filepath.Join(sample, "ip-route.txt"))
+			t.Logf("%d findings", len(all))
+			for _, f := range all {
+				if f == tt.want {
+					return
+				}
+			}
+			t.Errorf("not found: %s\nthere are:\n%s", tt.want, strings.Join(all, "\n"))
+		})
+	}
+}

@@ -1,0 +1,157 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/netip"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/svcpath/svcpath/analyzer"
+	"github.com/svcpath/svcpath/analyzer/netfilter"
+	"github.com/svcpath/svcpath/analyzer/report"
+	"github.com/svcpath/svcpath/analyzer/trace"
+	"github.com/svcpath/svcpath/cmd/svcpath/internal/flows"
+	"github.com/svcpath/svcpath/samples"
+)
+
+// flowsFlag gives the command the flag --flows.
+func flowsFlag(command *cobra.Command, file *string) {
+	command.Flags().StringVar(file, "flows", "",
+		"a `FILE` of flows, \"-\" for standard input, or sample:NAME for those of a sample")
+	if err := command.RegisterFlagCompletionFunc("flows", completeInput); err != nil {
+		panic(err) // the flag was made a line above
+	}
+}
+
+// readFlows reads a FLOWS file.
+func (p *program) readFlows(file string, inputs []string) ([]flows.Flow, error) {
+	var content []byte
+	var err error
+	name, isSample := strings.CutPrefix(file, samplePrefix)
+	switch {
+	case isSample:
+		var sample fs.FS
+		if sample, err = samples.Open(name); err != nil {
+			return nil, err
+		}
+		file += "/flows.yaml"
+		content, err = fs.ReadFile(sample, "flows.yaml")
+	case file == "-" && slices.Contains(inputs, "-"):
+		return nil, errors.New("--flows and INPUT are both -, and there is one standard input")
+	case file == "-":
+		content, err = limited(p.stdin)
+	default:
+		var f *os.File
+		if f, err = os.Open(file); err == nil {
+			content, err = limited(f)
+			f.Close()
+		}
+	}
+	if err != nil {
+		return nil, &failure{doing: "reading flows:", err: err}
+	}
+	return flows.Read(file, content)
+}
+
+// limited reads a byte more than a FLOWS file may have at most.
+func limited(r io.Reader) ([]byte, error) { return io.ReadAll(io.LimitReader(r, flows.MaxBytes+1)) }
+
+// followAll traces flows over what the inputs hold, and has them written. No
+// flow is followed unless all can be.
+func (p *program) followAll(inputs []string, list []flows.Flow, allSteps bool, write func(report.Traces) error) error {
+	a, err := p.analyze(inputs)
+	if a == nil {
+		return err
+	}
+	if impossible := impossibleFlows(a, list); impossible != nil {
+		return errors.Join(err, impossible)
+	}
+	follow := a.Tracer.Trace
+	if allSteps {
+		follow = a.Tracer.TraceAllSteps
+	}
+	usual := usualSources{analysis: a, known: map[sourceKey]netip.Addr{}}
+	t := report.Traces{Analysis: a, Families: familiesOf(list)}
+	var traceErr error
+	t.Flows = func(yield func(report.TracedFlow) bool) {
+		for _, f := range list {
+			one := report.TracedFlow{Expect: f.Expect}
+			if !f.AnySource && !f.Source.IsValid() {
+				f.Source, one.UsualSource = usual.of(f.Flow)
+			}
+			if one.Trace, traceErr = follow(f.Flow); traceErr != nil {
+				return
+			}
+			if f.Expect != nil {
+				one.Difference = f.Expect.Difference(one.Trace)
+			}
+			if !yield(one) {
+				return
+			}
+		}
+	}
+	return errors.Join(written(write(t)), traceErr, err)
+}
+
+// impossibleFlows says of every flow that no packet can be why not.
+func impossibleFlows(a *analyzer.Analysis, list []flows.Flow) error {
+	var errs []error
+	for i, f := range list {
+		err := a.Tracer.Check(f.Flow)
+		switch {
+		case err == nil:
+			continue
+		case !f.Pos.IsValid(): // of the command line
+		case f.Name == "":
+			err = fmt.Errorf("%s: flow %d: %s", f.Pos, i+1, strings.TrimPrefix(err.Error(), "flow: "))
+		default:
+			err = fmt.Errorf("%s: %w", f.Pos, err)
+		}
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+func familiesOf(list []flows.Flow) []netfilter.Family {
+	var families []netfilter.Family
+	for _, f := range list {
+		family := netfilter.IPv6
+		if f.Destination.Is4() {
+			family = netfilter.IPv4
+		}
+		if !slices.Contains(families, family) {
+			families = append(families, family)
+		}
+	}
+	return families
+}
+
+// usualSources remembers the usual sources of an analysis: finding one can
+// mean a look at every endpoint.
+type usualSources struct {
+	analysis *analyzer.Analysis
+	known    map[sourceKey]netip.Addr
+}
+
+type sourceKey struct {
+	from  trace.Origin
+	is4   bool
+	local bool // the destination is the node's own
+}
+
+func (u usualSources) of(f trace.Flow) (netip.Addr, bool) {
+	local, _ := u.analysis.Snapshot.IsLocal(f.Destination)
+	key := sourceKey{f.From, f.Destination.Is4(), local}
+	addr, ok := u.known[key]
+	if !ok || addr == f.Destination {
+		addr, _ = u.analysis.UsualSource(f)
+		u.known[key] = addr
+	}
+	return addr, addr.IsValid()
+}

@@ -1,0 +1,179 @@
+// Package flows reads FLOWS files: packets to follow, and what is expected of
+// them, as docs/trace.md describes them.
+package flows
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"gopkg.in/yaml.v3"
+
+	"github.com/svcpath/svcpath/analyzer/source"
+	"github.com/svcpath/svcpath/analyzer/trace"
+)
+
+// A Flow is one flow of a file.
+type Flow struct {
+	trace.Flow
+	// AnySource says that the source is not to be supposed either: "any".
+	AnySource bool
+	Expect    *trace.Expectation // nil if the file says nothing of it
+	Pos       source.Position
+}
+
+// What a file may hold. Tests generate such files, so the limits are far above
+// what anybody writes.
+const (
+	MaxBytes     = 16 << 20
+	MaxFlows     = 100_000
+	MaxEndpoints = 1_000_000 // of all flows together: aliases repeat them for little
+	maxErrors    = 100       // that are told one by one
+)
+
+// Read reads a file; path is what messages call it. The errors are all that
+// is wrong with it, each with path, line and the flow's name.
+func Read(path string, content []byte) ([]Flow, error) {
+	r := &reader{file: &source.File{Path: path}}
+	if len(content) > MaxBytes {
+		return nil, fmt.Errorf("%s: %d bytes, more than the %d that are read", path, len(content), MaxBytes)
+	}
+	root, err := document(content)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	flows := r.root(root)
+	if r.more > 0 {
+		r.errs = append(r.errs, fmt.Errorf("%s: and %d more errors", path, r.more))
+	}
+	if len(r.errs) > 0 {
+		return nil, errors.Join(r.errs...)
+	}
+	return flows, nil
+}
+
+// document is the root of the only document of a text.
+func document(content []byte) (*yaml.Node, error) {
+	dec := yaml.NewDecoder(bytes.NewReader(content))
+	var doc yaml.Node
+	if err := dec.Decode(&doc); errors.Is(err, io.EOF) {
+		return nil, errors.New("the file is empty, expected flows")
+	} else if err != nil {
+		return nil, plainYAML(err)
+	}
+	var second yaml.Node
+	if err := dec.Decode(&second); err == nil {
+		return nil, fmt.Errorf("line %d: a second document, expected one", second.Line)
+	} else if !errors.Is(err, io.EOF) {
+		return nil, plainYAML(err)
+	}
+	return doc.Content[0], nil
+}
+
+func plainYAML(err error) error {
+	return fmt.Errorf("no YAML: %s", strings.TrimPrefix(err.Error(), "yaml: "))
+}
+
+// A reader gathers what is wrong.
+type reader struct {
+	file *source.File
+	name string // of the flow that is read: `flow "x"`; "" outside of one
+	errs []error
+	more int
+	// ends counts the endpoints that were read.
+	ends int
+}
+
+// fail notes what is wrong at a node.
+func (r *reader) fail(n *yaml.Node, format string, args ...any) {
+	if len(r.errs) == maxErrors {
+		r.more++
+		return
+	}
+	text := fmt.Errorf(format, args...).Error()
+	if r.name != "" {
+		text = r.name + ": " + text
+	}
+	r.errs = append(r.errs, fmt.Errorf("%s: %s", r.pos(n), text))
+}
+
+func (r *reader) pos(n *yaml.Node) source.Position {
+	return source.Position{File: r.file, Line: n.Line}
+}
+
+func (r *reader) root(n *yaml.Node) []Flow {
+	var list *yaml.Node
+	r.fields(n, "a mapping with the key flows", map[string]func(*yaml.Node){"flows": func(v *yaml.Node) { list = v }})
+	switch {
+	case len(r.errs) > 0 && list == nil:
+		return nil
+	case list == nil:
+		r.fail(n, "no flows: expected the key flows")
+		return nil
+	case list.Kind != yaml.SequenceNode:
+		r.fail(list, "flows is %s, expected a list", kindOf(list))
+		return nil
+	case len(list.Content) == 0:
+		r.fail(list, "no flows: the list is empty")
+		return nil
+	case len(list.Content) > MaxFlows:
+		r.fail(list, "%d flows, more than the %d that are read", len(list.Content), MaxFlows)
+		return nil
+	}
+	flows := make([]Flow, 0, len(list.Content))
+	for i, item := range list.Content {
+		item = resolved(item)
+		r.name = fmt.Sprintf("flow %d", i+1)
+		if name := nameOf(item); name != "" {
+			r.name = fmt.Sprintf("flow %s", source.Quote(name))
+		}
+		flows = append(flows, r.flow(item))
+	}
+	r.name = ""
+	return flows
+}
+
+// resolved is the node that an alias stands for, others themselves. Programs
+// write aliases for values that repeat.
+func resolved(n *yaml.Node) *yaml.Node {
+	if n.Kind == yaml.AliasNode {
+		return n.Alias
+	}
+	return n
+}
+
+// nameOf is what a flow is called, wherever among its keys that stands.
+func nameOf(n *yaml.Node) string {
+	if n.Kind == yaml.MappingNode {
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			if value := resolved(n.Content[i+1]); n.Content[i].Value == "name" && value.Kind == yaml.ScalarNode {
+				return value.Value
+			}
+		}
+	}
+	return ""
+}
+
+// fields hands the values of a mapping out by their keys.
+func (r *reader) fields(n *yaml.Node, expected string, known map[string]func(*yaml.Node)) {
+	if n.Kind != yaml.MappingNode {
+		r.fail(n, "%s, expected %s", kindOf(n), expected)
+		return
+	}
+	seen := map[string]bool{}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key, value := n.Content[i], resolved(n.Content[i+1])
+		set, ok := known[key.Value]
+		switch {
+		case key.Kind != yaml.ScalarNode || !ok:
+			r.fail(key, "unknown key %s, expected %s", quoted(key), oneOf(known))
+		case seen[key.Value]:
+			r.fail(key, "key %s stands there twice", key.Value)
+		default:
+			seen[key.Value] = true
+			set(value)
+		}
+	}
+}

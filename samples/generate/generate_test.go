@@ -1,0 +1,51 @@
+package generate_test
+
+import (
+	"bytes"
+	"flag"
+	"os"
+	"testing"
+
+	"github.com/svcpath/svcpath/samples/generate"
+)
+
+var (
+	dir       = flag.String("dir", "", "write a recording into this directory")
+	services  = flag.Int("services", 100, "of the recording that is written")
+	endpoints = flag.Int("endpoints", 5, "of each of its services")
+	seed      = flag.Uint64("seed", 1, "of its contents")
+)
+
+// TestWriteRecording is also how "make generate" makes files.
+func TestWriteRecording(t *testing.T) {
+	target := *dir
+	if target == "" {
+		target = t.TempDir()
+	} else if err := os.MkdirAll(target, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	n := generate.New(generate.Size{Services: *services, Endpoints: *endpoints, Seed: *seed})
+	if err := n.WriteRecording(target); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestSameSizeSameBytes(t *testing.T) {
+	text := func(seed uint64) string {
+		var rules, manifests bytes.Buffer
+		n := generate.New(generate.Size{Services: 50, Endpoints: 3, Seed: seed})
+		if err := n.WriteRules(&rules); err != nil {
+			t.Fatal(err)
+		}
+		if err := n.WriteManifests(&manifests); err != nil {
+			t.Fatal(err)
+		}
+		return rules.String() + manifests.String()
+	}
+	if text(1) != text(1) {
+		t.Error("the same size and seed give other bytes")
+	}
+	if text(1) == text(2) {
+		t.Error("another seed gives the same bytes")
+	}
+}

@@ -40,10 +40,16 @@ func (g *generator) focused(count int) (dump string, flows []trace.Flow) {
 		}
 		f.Source = g.sourceOf(f, i)
 		flows = append(flows, f)
-		g.aim = &f
+		g.aim, g.changed = &f, ""
 		number := g.number("rules", 1, 4)
-		for k := range number {
+		stations := make([][2]string, number)
+		for k := range stations {
 			table, hook := g.station(f)
+			stations[k] = [2]string{table, hook}
+		}
+		slices.SortStableFunc(stations, func(a, b [2]string) int { return stop(a) - stop(b) })
+		for k := range number {
+			table, hook := stations[k][0], stations[k][1]
 			p := place{table: table, chain: hook, hooks: []string{hook}}
 			guard := "-s " + f.Source.String()
 			if g.often("chain", 2) {
@@ -56,7 +62,7 @@ func (g *generator) focused(count int) (dump string, flows []trace.Flow) {
 			rules[table+p.chain] = append(rules[table+p.chain], strings.TrimRight("-A "+p.chain+" "+guard, " ")+g.oneRule(p, k == number-1 || g.often("shows", 4)))
 		}
 	}
-	g.aim = nil
+	g.aim, g.changed = nil, ""
 	var b strings.Builder
 	for _, table := range tables {
 		fmt.Fprintf(&b, "*%s\n", table.name)
@@ -117,6 +123,12 @@ func (g *generator) station(f trace.Flow) (table, hook string) {
 	return g.one("table", has...), hook
 }
 
+// stop is the place of a station among those that a packet comes by.
+func stop(station [2]string) int {
+	hook := slices.Index([]string{"OUTPUT", "PREROUTING", "FORWARD", "POSTROUTING", "INPUT"}, station[1])
+	return 10*hook + slices.Index([]string{"raw", "mangle", "nat", "filter", "security"}, station[0])
+}
+
 // oneRule is a rule with one condition, seldom two, and a target that shows if
 // it is asked for.
 func (g *generator) oneRule(p place, shows bool) string {
@@ -143,6 +155,9 @@ func (g *generator) oneRule(p place, shows bool) string {
 	}
 	if g.often("second", 2) {
 		r.match()
+	}
+	if what := changes(r.text() + target); what != "" {
+		g.changed = what
 	}
 	return r.text() + target
 }

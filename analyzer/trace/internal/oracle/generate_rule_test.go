@@ -6,10 +6,15 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 )
 
 // match adds a condition that the kernel takes where the rule stands.
 func (r *ruleText) match() {
+	if r.changed != "" && r.often("what was changed", 6) {
+		r.ask(r.changed)
+		return
+	}
 	switch r.number("match", 0, 26) {
 	case 0:
 		r.add("-s", r.not("-s "+r.net()))
@@ -72,6 +77,45 @@ func (r *ruleText) match() {
 	}
 }
 
+// ask adds a condition that looks at what an earlier rule of the flow changed.
+func (r *ruleText) ask(about string) {
+	switch about {
+	case "mark":
+		if r.often("connection", 4) {
+			r.add("connmark", "-m connmark "+r.not("--mark "+r.masked()))
+		} else {
+			r.add("mark", "-m mark "+r.not("--mark "+r.masked()))
+		}
+	case "ttl":
+		r.add("ttl", "-m "+r.word("ttl --ttl", "hl --hl")+r.one("ttl", "-eq 64", "-eq 63", "-eq 7", "-eq 6", "-eq 8", "-lt 8", "-gt 7"))
+	case "tos":
+		if r.often("dscp", 4) {
+			r.add("dscp", "-m dscp "+r.not("--dscp "+r.one("dscp", "0x00", "0x04", "0x0a")))
+		} else {
+			r.add("tos", "-m tos "+r.not("--tos "+r.one("tos", "0x00/0xff", "0x10/0xff", "0x10/0x10", "0x28/0xff")))
+		}
+	case "recent":
+		r.add("recent", r.recent())
+	case "nat":
+		r.add("conntrack", "-m conntrack "+r.conntrack())
+	case "track":
+		r.add("conntrack", "-m conntrack "+r.not("--ctstate "+r.one("state", "NEW", "INVALID", "UNTRACKED", "INVALID,NEW")))
+	}
+}
+
+// changes tells what of a packet a rule may change; "" for nothing.
+func changes(rule string) string {
+	for _, c := range []struct{ words, what string }{
+		{"-j MARK", "mark"}, {"-j CONNMARK", "mark"}, {"-j TTL", "ttl"}, {"-j HL", "ttl"}, {"-j TOS", "tos"}, {"-j DSCP", "tos"},
+		{"-j DNAT", "nat"}, {"-j REDIRECT", "nat"}, {"-j CT", "track"}, {"-j NOTRACK", "track"}, {"-m recent", "recent"},
+	} {
+		if strings.Contains(rule, c.words) {
+			return c.what
+		}
+	}
+	return ""
+}
+
 // header tests what stands in the transport header.
 func (r *ruleText) header() {
 	switch r.protocol {
@@ -89,9 +133,9 @@ func (r *ruleText) header() {
 		}
 		r.add(r.protocol, text)
 	case "icmp":
-		r.add("icmp", "-m icmp "+r.not("--icmp-type "+r.one("type", "8", "8/0", "0", "3/1", "any")))
+		r.add("icmp", "-m icmp "+r.not("--icmp-type "+r.one("type", "8", "8/0", "8/1", "0", "any")))
 	case "ipv6-icmp":
-		r.add("icmp6", "-m icmp6 "+r.not("--icmpv6-type "+r.one("type", "128", "128/0", "129", "1/4")))
+		r.add("icmp6", "-m icmp6 "+r.not("--icmpv6-type "+r.one("type", "128", "128/0", "128/1", "129")))
 	}
 }
 
@@ -128,7 +172,7 @@ func (r *ruleText) addrtype() {
 	if side > 0 {
 		text += " " + r.not("--dst-type "+r.one("destination type", types...))
 	}
-	if r.often("limited", 2) {
+	if r.often("limited", 4) {
 		switch {
 		case r.within("PREROUTING", "INPUT", "FORWARD"):
 			text += " --limit-iface-in"

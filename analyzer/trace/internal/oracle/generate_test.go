@@ -91,8 +91,11 @@ type generator struct {
 	v6    bool
 	addrs []netip.Addr
 	ports []uint16
-	nth   bool        // a rule of the dump counts packets
-	aim   *trace.Flow // what rules are to be close to, nil for nothing
+	nth   bool // a rule of the dump counts packets
+	// aim is what rules are to be close to, nil for nothing; changed is what an
+	// earlier rule for it may have changed.
+	aim     *trace.Flow
+	changed string
 }
 
 func (g *generator) one(label string, of ...string) string {

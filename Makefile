@@ -4,6 +4,7 @@
 FUZZTIME  ?= 1m
 BENCHTIME ?= 1s
 TESTFLAGS ?=
+N         ?= 10
 N         ?= 10000
 E         ?= 10
 
@@ -37,6 +38,10 @@ test: ## vet and run every test (TESTFLAGS=-v for each test's name)
 .PHONY: race
 race: ## run every test under the race detector (needs a C compiler)
 	go test -race $(TESTFLAGS) ./...
+
+.PHONY: oracle
+oracle: ## compare traces with the kernel, N=10 times as long as the tests do (needs root)
+	SVCPATH_NO_SKIP=1 SVCPATH_ORACLE=$(N) go test -count=1 -timeout 0 -v ./analyzer/trace/internal/oracle
 
 .PHONY: lint
 lint: ## check formatting, go.mod, vet, staticcheck

@@ -63,7 +63,7 @@ var arrows = []arrow{
 		because: "a renderer shows what was found and decides nothing"},
 	{from: "analyzer/...", never: []string{"parsers/...", "samples", "cmd/..."},
 		because: "analyses never see text: only the command and tests parse"},
-	{from: "analyzer/...", never: inputOutput,
+	{from: "analyzer/...", but: testHelpers, never: inputOutput,
 		because: "an answer depends on the snapshot, not on the machine that works it out"},
 
 	// The parsers.
@@ -73,6 +73,10 @@ var arrows = []arrow{
 		because: "inputs are opened for any program: progress and terminals are the command's"},
 	{from: "parsers/iptablessave", never: inputOutput,
 		because: "a parser is given bytes: opening files is the work of parsers/capture"},
+	{from: "analyzer/trace/internal/kernel", never: []string{module}, except: append([]string{"parsers/internal/kerneltest"}, models...),
+		because: "it asks the kernel, and must not know what a trace would answer"},
+	{from: "analyzer/trace/internal/oracle", never: []string{module},
+		because: "it is tests and nothing else"},
 	{from: "parsers/internal/kerneltest", never: []string{module},
 		because: "it runs commands in network namespaces, and knows nothing of what they print"},
 	{from: "parsers/iproute", never: inputOutput,

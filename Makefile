@@ -7,6 +7,7 @@ TESTFLAGS ?=
 N         ?= 10
 N         ?= 10000
 E         ?= 10
+ROUNDS    ?= 5
 
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 PLATFORMS   = darwin/arm64 windows/amd64
@@ -20,7 +21,7 @@ GOLDEN      = grep -rlE --include='*_test.go' 'flag\.Bool(Var)?\(.*"update"' . |
 
 .PHONY: help
 help: ## list the targets (this text)
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: ## build bin/svcpath
@@ -52,7 +53,20 @@ lint: ## check formatting, go.mod, vet, staticcheck
 	go run $(STATICCHECK) ./...
 
 .PHONY: bench
-bench: ## run every benchmark (BENCHTIME=1s each)
+bench: ## measure every stage, table into docs/performance.md (BENCHTIME=1s each)
+	@mkdir -p dist
+	go test -run '^$$' -bench Stages -benchmem -benchtime $(BENCHTIME) -timeout 60m ./analyzer | tee dist/bench.txt
+	go test ./cmd/svcpath -count 1 -run '^TestPerformancePage$$' -args -bench $(CURDIR)/dist/bench.txt
+
+.PHONY: bench-peers
+bench-peers: ## compare with iptables-restore --test (N, E, ROUNDS; needs root)
+	@mkdir -p dist
+	SVCPATH_NO_SKIP=1 go test ./parsers/internal/kerneltest -count 1 -timeout 60m -run '^TestPeers$$' -v -args \
+		-rounds $(ROUNDS) -services $(N) -endpoints $(E) | tee dist/peers.txt
+	go test ./cmd/svcpath -count 1 -run '^TestPerformancePage$$' -args -peers $(CURDIR)/dist/peers.txt
+
+.PHONY: bench-all
+bench-all: ## run every benchmark there is (BENCHTIME=1s each)
 	go test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) ./...
 
 .PHONY: generate

@@ -18,7 +18,9 @@ type table map[string][]string
 
 func (t table) declare(chains ...string) {
 	for _, c := range chains {
-		t[c] = t[c]
+		if _, ok := t[c]; !ok {
+			t[c] = nil
+		}
 	}
 }
 

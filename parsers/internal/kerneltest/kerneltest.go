@@ -63,12 +63,18 @@ func New(t testing.TB) *Namespace {
 	return n
 }
 
+// Command is a command that runs in the namespace.
+func (n *Namespace) Command(command ...string) *exec.Cmd {
+	cmd := exec.Command("ip", append([]string{"netns", "exec", n.name}, command...)...)
+	cmd.Env = append(os.Environ(), "XTABLES_LOCKFILE="+n.lock)
+	return cmd
+}
+
 // Run runs a command in the namespace and gives its standard output. A command
 // that fails ends the test.
 func (n *Namespace) Run(t testing.TB, input string, command ...string) string {
 	t.Helper()
-	cmd := exec.Command("ip", append([]string{"netns", "exec", n.name}, command...)...)
-	cmd.Env = append(os.Environ(), "XTABLES_LOCKFILE="+n.lock)
+	cmd := n.Command(command...)
 	cmd.Stdin = strings.NewReader(input)
 	var out, errors bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errors

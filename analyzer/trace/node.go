@@ -137,6 +137,23 @@ func (n *node) route(a netip.Addr) hop {
 	return hop{missing: len(routes) > 0}
 }
 
+// noRoute is why a packet is refused that no route leads on.
+const noRoute = "none"
+
+// routeBy looks a destination up among the routes of one link.
+func (n *node) routeBy(l link, a netip.Addr) hop {
+	routes := n.routes[familyIndex(a)]
+	if !l.known || len(routes) == 0 {
+		return hop{}
+	}
+	for _, r := range routes {
+		if r.Dev == l.name && r.Dst.Contains(a) {
+			return hop{link: l, via: r.Via}
+		}
+	}
+	return hop{refused: noRoute}
+}
+
 // cameBy is the interface that a packet of the flow comes in by.
 func (n *node) cameBy(f Flow) link {
 	if f.InInterface != "" {

@@ -4,8 +4,10 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
+	"sync"
 
 	"github.com/svcpath/svcpath/analyzer/netfilter"
+	"github.com/svcpath/svcpath/analyzer/snapshot"
 )
 
 // A fact is what a rule did to a list of addresses of "-m recent", with the
@@ -55,7 +57,7 @@ func (w *walk) recent(rule *netfilter.Rule, m *netfilter.Recent, p particle) (hi
 	if m.Side == netfilter.Destination {
 		client = packet.dst
 	}
-	client = maskedBy(client, m.Mask)
+	client = maskedBy(client, w.tracer.recentMasks.of(m, client))
 
 	found, missing := p, p
 	found.mass, missing.mass = nil, nil
@@ -112,6 +114,47 @@ func recentQuestion(rule *netfilter.Rule, m *netfilter.Recent, client netip.Addr
 		list:   m.Name,
 		client: who,
 	}
+}
+
+// recentMasks are the masks of lists of addresses. A list has one, that of the
+// rule that made it, which is the first of those that name it; the masks of
+// the others count for nothing (xt_recent.c, recent_mt_check and recent_mt).
+// The lists of IPv4 and of IPv6 are apart.
+type recentMasks struct {
+	snapshot *snapshot.Snapshot
+	once     sync.Once
+	byList   map[recentList]string
+}
+
+type recentList struct {
+	name string
+	is4  bool
+}
+
+// of is the mask of the list that a match names. The rules are looked through
+// when it is first asked for.
+func (r *recentMasks) of(m *netfilter.Recent, client netip.Addr) string {
+	r.once.Do(func() {
+		r.byList = map[recentList]string{}
+		for _, table := range r.snapshot.Tables {
+			for rule := range table.Rules() {
+				for _, m := range rule.Matches() {
+					m, ok := m.(*netfilter.Recent)
+					if !ok {
+						continue
+					}
+					list := recentList{m.Name, table.Family == netfilter.IPv4}
+					if _, known := r.byList[list]; !known {
+						r.byList[list] = m.Mask
+					}
+				}
+			}
+		}
+	})
+	if mask, ok := r.byList[recentList{m.Name, client.Is4()}]; ok {
+		return mask
+	}
+	return m.Mask
 }
 
 // maskedBy is the network that an address counts for, as its first address.

@@ -58,6 +58,8 @@ func (w *walk) whose(p particle) (local, remote particle) {
 	answer := yes
 	switch {
 	case at.has(toSocket):
+	case strictlyRouted(at):
+		answer = no
 	case at.dst.IsValid() && (w.tracer.node.broadcast[at.dst] || isBroadcast(at)):
 	case at.dst.IsMulticast():
 		answer = q.fact(false, fmt.Sprintf("the node listens to %s", at.dst), fmt.Sprintf("the node does not listen to %s", at.dst))
@@ -75,12 +77,22 @@ func (w *walk) whose(p particle) (local, remote particle) {
 	return local, remote
 }
 
+// strictlyRouted reports whether a packet that came in by a link is looked up
+// among the routes of that link only: one to IPv6's loopback address, which
+// therefore is never found to be the node's (net/ipv6/route.c, rt6_need_strict).
+func strictlyRouted(p *packet) bool {
+	return p.dst.Is6() && p.dst.IsLoopback() && p.in != noLink && p.in.name != "lo"
+}
+
 func isBroadcast(p *packet) bool { return p.dst.Is4() && p.dst.As4() == [4]byte{255, 255, 255, 255} }
 
 // forward finds the link that a packet for another host leaves by.
 func (w *walk) forward(p particle) (particle, bool) {
 	at := w.packet(p.packet)
 	hop := w.tracer.node.route(at.dst)
+	if strictlyRouted(at) {
+		hop = w.tracer.node.routeBy(at.in, at.dst)
+	}
 	p, ok := w.reached(p, hop)
 	if !ok {
 		return p, false
@@ -111,9 +123,12 @@ func (w *walk) reached(p particle, hop hop) (particle, bool) {
 		return p, true
 	}
 	p.trail = w.note(p.trail, p.packet, "refused by routing: the route is "+hop.refused)
-	if hop.refused == "blackhole" {
+	switch hop.refused {
+	case "blackhole":
 		w.end(p, Drop, "", false)
-	} else {
+	case noRoute:
+		w.end(p, Reject, "icmp6-no-route", false)
+	default:
 		w.end(p, Reject, "", false)
 	}
 	return p, false

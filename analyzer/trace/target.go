@@ -72,7 +72,7 @@ func (w *walk) apply(rule *netfilter.Rule, statement netfilter.Statement, p part
 	case *netfilter.TProxy:
 		return w.tproxy(rule, s, p, out)
 	case *netfilter.NFQueue:
-		return w.queue(rule, fmt.Sprintf("queue %d", s.First), p, out)
+		return w.queue(rule, fmt.Sprintf("queue %d", s.First), s.Bypass, p, out)
 	case *netfilter.OpaqueTarget:
 		return w.opaque(rule, s, p, out)
 	}
@@ -104,7 +104,7 @@ func (w *walk) verdict(rule *netfilter.Rule, v netfilter.Verdict, p particle, ou
 	case netfilter.Return:
 		e.way, e.trail = returns, w.step(p.trail, rule, p.packet, comesBack)
 	case netfilter.Queue:
-		return w.queue(rule, "queue 0", p, out)
+		return w.queue(rule, "queue 0", false, p, out)
 	default:
 		e.particle = w.passed(rule, p)
 	}
@@ -129,13 +129,17 @@ func possible(out []exit, exits ...exit) []exit {
 	return out
 }
 
-// queue gives the packet to a program, which lets it pass or not.
-func (w *walk) queue(rule *netfilter.Rule, name string, p particle, out []exit) []exit {
-	pass, stop := w.fork(p, fmt.Sprintf("\x00%s %d", name, p.packet), question{
-		rule: rule,
-		yes:  "the program that reads " + name + " accepts the packet",
-		no:   "the program that reads " + name + " drops the packet",
-	})
+// queue gives the packet to a program, which lets it pass or not. While none
+// listens, a rule with bypass accepts the packet and one without drops it
+// (net/netfilter/nf_queue.c, nf_queue), so that two rules with one queue need
+// not do the same.
+func (w *walk) queue(rule *netfilter.Rule, name string, bypass bool, p particle, out []exit) []exit {
+	who := "the program that reads " + name
+	if bypass {
+		who += ", or its absence,"
+	}
+	q := question{rule: rule, yes: who + " accepts the packet", no: who + " drops the packet"}
+	pass, stop := w.fork(p, fmt.Sprintf("\x00%s %t %d", name, bypass, p.packet), q)
 	pass.trail, stop.trail = w.step(p.trail, rule, p.packet, queued), w.step(p.trail, rule, p.packet, queued)
 	return possible(out, exit{particle: pass, way: accepted}, exit{particle: stop, way: dropped})
 }

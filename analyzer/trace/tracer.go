@@ -33,7 +33,9 @@ type Tracer struct {
 	node     node
 	pods     []netip.Prefix
 	indexes  indexes
-	walks    sync.Pool // of *walk, those that are over
+
+	recentMasks recentMasks
+	walks       sync.Pool // of *walk, those that are over
 }
 
 // family is what the kernel runs for packets of one address family.
@@ -67,7 +69,7 @@ const (
 
 // New prepares a snapshot, which must not change afterwards.
 func New(s *snapshot.Snapshot) *Tracer {
-	t := &Tracer{node: newNode(s), pods: s.PodCIDRs, indexes: indexes{from: indexedRules}}
+	t := &Tracer{node: newNode(s), pods: s.PodCIDRs, indexes: indexes{from: indexedRules}, recentMasks: recentMasks{snapshot: s}}
 	for i, f := range []netfilter.Family{netfilter.IPv4, netfilter.IPv6} {
 		t.families[i] = newFamily(s, f)
 	}

@@ -5,6 +5,7 @@ package oracle
 import (
 	"flag"
 	"fmt"
+	"sync"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -104,12 +105,18 @@ func TestGenerated(t *testing.T) {
 	}
 }
 
+// givenFlags are those of the command line; what fixed sets later counts as well
+// for flag.Visit.
+var givenFlags = sync.OnceValue(func() map[string]bool {
+	given := map[string]bool{}
+	flag.Visit(func(f *flag.Flag) { given[f.Name] = true })
+	return given
+})
+
 // fixed sets a flag that the command line leaves alone.
 func fixed(t *testing.T, name, value string) {
 	t.Helper()
-	given := false
-	flag.Visit(func(f *flag.Flag) { given = given || f.Name == name })
-	if given {
+	if givenFlags()[name] {
 		return
 	}
 	old := flag.Lookup(name).Value.String()

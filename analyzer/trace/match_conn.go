@@ -23,6 +23,9 @@ func (q *asking) state(states netfilter.ConnStates, negated bool) ternary {
 		have = netfilter.StateUntracked
 	default:
 		have = netfilter.StateInvalid // also before conntrack has seen it
+		if p.isTemplate() {
+			have = netfilter.StateNew
+		}
 	}
 	return ternaryOf(states&have != 0).xor(negated)
 }
@@ -33,6 +36,9 @@ func (q *asking) conntrack(m *netfilter.Conntrack) ternary {
 		if holds = q.state(m.States, m.StatesNot); holds == no {
 			return no
 		}
+	}
+	if q.packet.isTemplate() && *m != (netfilter.Conntrack{States: m.States, StatesNot: m.StatesNot}) {
+		return q.unsure(false, byText, m.String) // of a template's other parts nothing is known here
 	}
 	if !q.packet.connected() {
 		// Nothing else is tested then: the match holds if it tests the state.
@@ -105,6 +111,9 @@ func (q *asking) status(m *netfilter.Conntrack) ternary {
 // connMark tests the connection's mark; without a connection it does not
 // match, negated or not (xt_connmark.c, connmark_mt).
 func (q *asking) connMark(m *netfilter.ConnMark) ternary {
+	if q.packet.isTemplate() {
+		return ternaryOf(m.Value == 0).xor(m.Not) // a template's mark is 0
+	}
 	if !q.packet.connected() {
 		return no
 	}

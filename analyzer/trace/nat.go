@@ -139,6 +139,11 @@ func (w *walk) addresses(rule *netfilter.Rule, to netfilter.NATRange, p particle
 	if to.First == to.Last || !to.First.IsValid() {
 		return append(out, choiceOfAddress{to.First, p.mass})
 	}
+	if to.First.Is6() && !sameNetwork(to.First, to.Last, 96) {
+		// The kernel chooses each 32 bits by themselves, and once they are
+		// not the range's last ones, the bits behind them may be any.
+		return append(out, choiceOfAddress{netip.Addr{}, p.mass})
+	}
 	var all []netip.Addr
 	for a := to.First; a.IsValid() && a.Compare(to.Last) <= 0; a = a.Next() {
 		if all = append(all, a); len(all) > maxAddresses {
@@ -195,6 +200,11 @@ func (w *walk) redirectAddress(p *packet) netip.Addr {
 		return netip.IPv6Loopback()
 	}
 	return w.tracer.node.primary(p.in, is4, netip.Addr{})
+}
+
+func sameNetwork(a, b netip.Addr, bits int) bool {
+	network, err := a.Prefix(bits)
+	return err == nil && network.Contains(b)
 }
 
 // mapped is an address with its host bits kept and its network changed.

@@ -134,6 +134,11 @@ const (
 
 func (p *packet) has(d does) bool { return p.done&d != 0 }
 
+// isTemplate reports whether the packet carries a template in place of a
+// connection: from a CT rule until conntrack makes its connection of it. The
+// kernel sets a template's state to NEW (xt_CT.c, xt_ct_target).
+func (p *packet) isTemplate() bool { return p.tracking == notYet && p.has(templated) }
+
 // ternary is an answer that may be open.
 type ternary uint8
 

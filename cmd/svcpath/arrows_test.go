@@ -105,7 +105,7 @@ const module = "./..." // every package of this module
 
 var (
 	// testHelpers are packages that only tests import.
-	testHelpers = []string{"parsers/internal/kerneltest", "samples/generate"}
+	testHelpers = []string{"parsers/internal/kerneltest", "analyzer/trace/internal/kernel", "samples/generate"}
 
 	models      = []string{"analyzer/source", "analyzer/netfilter", "analyzer/snapshot"}
 	inputOutput = []string{"os", "os/signal", "io/ioutil", "path/filepath", "syscall"}

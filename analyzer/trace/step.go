@@ -9,6 +9,11 @@ import (
 // A Step is one thing that happened to a packet.
 type Step struct {
 	Hook netfilter.Hook
+	// Matched is No only for steps of TraceAllSteps; then Missed is the match
+	// that does not hold. Assumed is a rule that was taken to match, by one of
+	// the outcome's assumptions.
+	Matched Matched
+	Missed  netfilter.Match
 	// Chain is where it happened; nil for what the kernel does by itself,
 	// which is routing.
 	Chain *netfilter.Chain
@@ -18,11 +23,6 @@ type Step struct {
 	// is 0x4000", "dnat to 10.0.0.1:80", "policy ACCEPT", "routed to eth0".
 	// Words of the dump in it are as the dump has them.
 	Effect string
-	// Matched is No only for steps of TraceAllSteps; then Missed is the match
-	// that does not hold. Assumed is a rule that was taken to match, by one of
-	// the outcome's assumptions.
-	Matched Matched
-	Missed  netfilter.Match
 	// Chance is the probability with which the rule's statistic matches hold;
 	// the zero Chance for a rule without.
 	Chance Chance

@@ -139,7 +139,9 @@ func (w *walk) outcomes() []Outcome {
 		}
 		for _, t := range m {
 			ok := w.cubes(t.when, func(answers []answer) bool {
-				answers = slices.Clone(answers)
+				kept := w.answers.take(len(answers))
+				copy(kept, answers)
+				answers = kept
 				o := Outcome{Verdict: f.verdict, Endpoint: f.endpoint, Masquerade: f.masquerade, Probability: t.chance}
 				o.Assumptions = w.assumptions(answers)
 				w.fill(&o, f.all, answers)

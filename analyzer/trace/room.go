@@ -3,8 +3,10 @@ package trace
 // room is memory of a walk that its steps use again and again, and the next
 // walk after it.
 type room struct {
-	exits  slab[exit]
-	trails slab[trail]
+	exits     slab[exit]
+	trails    slab[trail]
+	particles slab[particle]
+	answers   slab[answer]
 
 	// Of try: particles that a rule matches, those that it does not, and the
 	// exits that they come to.
@@ -33,7 +35,7 @@ const maxKeptEffort = 1 << 16
 
 // over gives a walk's room to the next one.
 func (w *walk) over() {
-	if w.effort > maxKeptEffort || w.spent || len(w.nodes) > maxKeptEffort {
+	if w.effort > maxKeptEffort || w.spent || len(w.nodes.things) > maxKeptEffort {
 		return
 	}
 	w.diagrams.reset()
@@ -43,6 +45,9 @@ func (w *walk) over() {
 	clear(w.places)
 	w.questions = w.questions[:0]
 	clear(w.asked)
+	clear(w.askedOwn)
+	w.particles.reset()
+	w.answers.reset()
 	w.visits.reset()
 	w.fates = w.fates[:0]
 	w.depth = 0

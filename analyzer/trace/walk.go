@@ -2,6 +2,7 @@ package trace
 
 import (
 	"fmt"
+	"net/netip"
 
 	"github.com/svcpath/svcpath/analyzer/netfilter"
 	"github.com/svcpath/svcpath/analyzer/source"
@@ -25,6 +26,7 @@ type walk struct {
 
 	questions []question
 	asked     map[string]int32
+	askedOwn  map[netip.Addr]int32
 
 	visits numbering[visit]
 	fates  []visited // of the visits, by number
@@ -51,7 +53,7 @@ func newWalk(t *Tracer, f Flow, all bool) *walk {
 	w, _ := t.walks.Get().(*walk)
 	if w == nil {
 		w = &walk{tracer: t, masses: masses{diagrams: newDiagrams()}, asked: map[string]int32{}}
-		w.byFate = map[fate]int{}
+		w.askedOwn, w.byFate = map[netip.Addr]int32{}, map[fate]int{}
 	}
 	w.family, w.flow, w.all = &t.families[familyIndex(f.Destination)], f, all
 	w.remarks = append(w.remarks, w.family.remarks...)

@@ -13,7 +13,7 @@ func (t *Tracer) CheckSum(f Flow) error {
 	if f.From == "" {
 		f.From = t.originOf(f)
 	}
-	w := newWalk(t, f, false)
+	w := newWalk(t, f, noSteps)
 	w.journey()
 	if w.spent {
 		return nil

@@ -111,8 +111,10 @@ func (w *walk) result() *Trace {
 		t.Outcomes = []Outcome{{
 			Verdict: Unknown, Probability: Certain,
 			Assumptions: []Assumption{},
-			Path:        []Step{{Effect: "too many branches", Matched: Yes}},
 		}}
+		if w.paths {
+			t.Outcomes[0].Path = []Step{{Effect: "too many branches", Matched: Yes}}
+		}
 	}
 	t.Diagnostics = w.remarks
 	return t
@@ -213,7 +215,10 @@ func (w *walk) fill(o *Outcome, endings []ending, answers []answer) {
 			continue
 		}
 		if first {
-			o.Path, o.RejectWith, o.Local = w.path(e.trail), e.with, e.local
+			o.RejectWith, o.Local = e.with, e.local
+			if w.paths {
+				o.Path = w.path(e.trail)
+			}
 		}
 		o.Local = o.Local && e.local
 		first = false

@@ -26,7 +26,7 @@ type room struct {
 	found  []found
 	steps  []Step
 	todo   []tail
-	paths  []Step // of the trace that is being written; its rest is free
+	shared []Step // by the paths of the trace that is being written; its rest is free
 	words  words
 }
 
@@ -55,7 +55,7 @@ func (w *walk) over() {
 	w.endings = w.endings[:0]
 	clear(w.found)
 	w.found = w.found[:0]
-	w.paths = nil
+	w.shared = nil
 	w.remarks = nil
 	w.exits.reset()
 	w.trails.reset()

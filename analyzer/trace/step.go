@@ -135,14 +135,14 @@ func (w *walk) path(t *trail) []Step {
 		return nil
 	}
 	// The paths of one trace share their memory.
-	if cap(w.paths)-len(w.paths) < len(out) {
-		w.paths = make([]Step, 0, len(out)*min(len(w.ended)+1, 16))
+	if cap(w.shared)-len(w.shared) < len(out) {
+		w.shared = make([]Step, 0, len(out)*min(len(w.ended)+1, 16))
 	}
-	start := len(w.paths)
+	start := len(w.shared)
 	for i := range out {
-		w.paths = append(w.paths, out[len(out)-1-i])
+		w.shared = append(w.shared, out[len(out)-1-i])
 	}
-	return w.paths[start:len(w.paths):len(w.paths)]
+	return w.shared[start:len(w.shared):len(w.shared)]
 }
 
 func (w *walk) written(t *trail) Step {

@@ -18,6 +18,7 @@ type walk struct {
 	flow   Flow
 	origin packet // as conntrack saw it first
 	all    bool   // paths hold every rule that was looked at
+	paths  bool   // outcomes have paths
 
 	packets numbering[packet] // the different ones
 	draft   packet            // the one that is being changed
@@ -49,13 +50,14 @@ const (
 )
 
 // newWalk is a walk, with the room of one that is over if there is one.
-func newWalk(t *Tracer, f Flow, all bool) *walk {
+func newWalk(t *Tracer, f Flow, d detail) *walk {
 	w, _ := t.walks.Get().(*walk)
 	if w == nil {
 		w = &walk{tracer: t, masses: masses{diagrams: newDiagrams()}, asked: map[string]int32{}}
 		w.askedOwn, w.byFate = map[netip.Addr]int32{}, map[fate]int{}
 	}
-	w.family, w.flow, w.all = &t.families[familyIndex(f.Destination)], f, all
+	w.family, w.flow = &t.families[familyIndex(f.Destination)], f
+	w.all, w.paths = d == allSteps, d != noSteps
 	w.remarks = append(w.remarks, w.family.remarks...)
 	return w
 }

@@ -8,11 +8,10 @@ type room struct {
 	particles slab[particle]
 	answers   slab[answer]
 
-	// Of try: particles that a rule matches, those that it does not, and the
-	// exits that they come to.
-	hits, left, misses []particle
-	acted, off         []exit
-	on                 gathered
+	// Of try and judge: the parts of a particle that a rule does not match,
+	// those that its next match is tried on, and what comes of the others.
+	misses, left []particle
+	acted        []exit
 	// Of merged and base.
 	merging gathered
 	// Of nat.

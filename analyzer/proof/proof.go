@@ -70,16 +70,19 @@ func (c *checker) check(e *inventory.Entry) (audit.Finding, bool) {
 	if !ok {
 		return audit.Finding{}, false
 	}
-	tr, err := c.tracer.Trace(flow)
+	tr, err := c.tracer.TraceOutcomes(flow)
 	if err != nil {
 		return audit.Finding{}, false
 	}
-	for _, o := range tr.Outcomes {
+	for i, o := range tr.Outcomes {
 		if len(o.Assumptions) > 0 && !onlyAffinity(e, o) {
 			continue
 		}
 		if d := compare(e, o); d.text != "" {
-			return finding(e, tr.Flow, o, d), true
+			if tr, err = c.tracer.Trace(flow); err != nil {
+				return audit.Finding{}, false
+			}
+			return finding(e, tr.Flow, tr.Outcomes[i], d), true
 		}
 	}
 	return audit.Finding{}, false

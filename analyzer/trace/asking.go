@@ -2,6 +2,7 @@ package trace
 
 import (
 	"fmt"
+	"net/netip"
 	"strings"
 
 	"github.com/svcpath/svcpath/analyzer/netfilter"
@@ -12,11 +13,38 @@ import (
 type question struct {
 	rule    *netfilter.Rule // that asked first; nil for a fact about the node
 	yes, no string
+	// addr is valid when the question is whether the node has that address;
+	// then yes and no are "".
+	addr netip.Addr
 	// granted says that only one of the answers is followed.
 	granted bool
 	// list is the name of a list of addresses when the question is whether it
 	// has client; see recent.go.
 	list, client string
+}
+
+// text says in words how the question is answered.
+func (q *question) text(yes bool) string {
+	switch {
+	case q.addr.IsValid() && yes:
+		return q.addr.String() + " is one of the node's addresses"
+	case q.addr.IsValid():
+		return q.addr.String() + " is none of the node's addresses"
+	case yes:
+		return q.yes
+	}
+	return q.no
+}
+
+// ownAddress is the condition that the node has an address.
+func (w *walk) ownAddress(a netip.Addr) condition {
+	n, ok := w.askedOwn[a]
+	if !ok {
+		n = int32(len(w.questions))
+		w.questions = append(w.questions, question{addr: a})
+		w.askedOwn[a] = n
+	}
+	return w.literal(n)
 }
 
 // question finds the number of a question by its key. It is asked once: the
@@ -66,7 +94,12 @@ func (q *asking) unsure(negated bool, by scope, text func() string) ternary {
 // suppose makes the match hold only if the question is answered with yes, or
 // with no if negated.
 func (q *asking) suppose(negated bool, key string, open question) {
-	c := q.walk.question(key, open)
+	q.require(negated, q.walk.question(key, open))
+}
+
+// require makes the match hold only if the condition does, or does not if
+// negated.
+func (q *asking) require(negated bool, c condition) {
 	if negated {
 		c = q.not(c)
 	}
@@ -121,7 +154,10 @@ func (q *asking) local(negated bool, of netfilter.Side) ternary {
 	if local, ok := q.tracer.node.isLocal(a); ok {
 		return ternaryOf(local).xor(negated)
 	}
-	return q.fact(negated, a.String()+" is one of the node's addresses", a.String()+" is none of the node's addresses")
+	if q.want {
+		q.require(negated, q.ownAddress(a))
+	}
+	return maybe
 }
 
 // fact is the answer maybe, about the node instead of the packet.

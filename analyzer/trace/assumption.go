@@ -30,10 +30,10 @@ const maxNamed = 3
 // assumptions are the answers in words. That a client was not seen by one list
 // after another is one assumption.
 func (w *walk) assumptions(answers []answer) []Assumption {
-	out := []Assumption{}
+	out := make([]Assumption, 0, len(answers))
 	var unseen map[string]*notSeen
 	for _, a := range answers {
-		q := w.questions[a.question]
+		q := &w.questions[a.question]
 		switch {
 		case q.list != "" && !a.yes:
 			u := unseen[q.client]
@@ -43,13 +43,11 @@ func (w *walk) assumptions(answers []answer) []Assumption {
 					unseen = map[string]*notSeen{}
 				}
 				unseen[q.client] = u
-				out = append(out, Assumption{Rule: q.rule, Text: q.no})
+				out = append(out, Assumption{Rule: q.rule, Text: q.text(false)})
 			}
 			u.lists = append(u.lists, q.list)
-		case a.yes:
-			out = append(out, Assumption{Rule: q.rule, Text: q.yes})
 		default:
-			out = append(out, Assumption{Rule: q.rule, Text: q.no})
+			out = append(out, Assumption{Rule: q.rule, Text: q.text(a.yes)})
 		}
 	}
 	for _, u := range unseen {

@@ -14,6 +14,8 @@ type condition int32
 const (
 	never condition = iota
 	always
+
+	notKnown condition = -1
 )
 
 // choice is a node: if question then yes else no.
@@ -26,32 +28,45 @@ type operation struct {
 	a, b condition
 }
 
+func (n choice) hash() uint32 {
+	return uint32(mixed(uint64(n.question), uint64(n.yes)<<32|uint64(n.no)))
+}
+
+func (op operation) hash() uint32 { return uint32(mixed(uint64(op.a), uint64(op.b))) }
+
 // diagrams holds all conditions of one trace.
 type diagrams struct {
-	nodes  []choice
-	number map[choice]condition
-	ands   map[operation]condition
-	nots   map[condition]condition
+	nodes numbering[choice]
+	ands  numbering[operation]
+	// What the operations come to, by their numbers, and the opposites of
+	// conditions; notKnown where nobody asked.
+	anded, opposite []condition
+	cube            []answer
 }
 
 // maxConditionNodes bounds the memory for conditions.
 const maxConditionNodes = 1 << 20
 
-func newDiagrams() diagrams {
-	return diagrams{nodes: []choice{{question: -1}, {question: -1}}}
+func newDiagrams() (d diagrams) {
+	d.reset()
+	return d
 }
 
 // reset forgets all conditions but the constant ones.
 func (d *diagrams) reset() {
-	d.nodes = d.nodes[:2]
-	clear(d.number)
-	clear(d.ands)
-	clear(d.nots)
+	d.nodes.reset()
+	d.ands.reset()
+	d.anded, d.opposite = d.anded[:0], d.opposite[:0]
+	for i := range int32(2) {
+		constant := choice{question: -1 - i}
+		d.nodes.number(&constant, constant.hash())
+		d.opposite = append(d.opposite, always-condition(i))
+	}
 }
 
 // full reports that conditions took more room than is allowed. What is
 // computed afterwards means nothing.
-func (d *diagrams) full() bool { return len(d.nodes) > maxConditionNodes }
+func (d *diagrams) full() bool { return len(d.nodes.things) > maxConditionNodes }
 
 // literal is the condition that the question is answered with yes.
 func (d *diagrams) literal(question int32) condition { return d.node(question, always, never) }
@@ -60,22 +75,15 @@ func (d *diagrams) node(question int32, yes, no condition) condition {
 	if yes == no {
 		return yes
 	}
-	n := choice{question, yes, no}
-	if c, ok := d.number[n]; ok {
-		return c
-	}
 	if d.full() {
 		return never
 	}
-	if d.number == nil {
-		d.number = map[choice]condition{}
-		d.ands = map[operation]condition{}
-		d.nots = map[condition]condition{}
+	n := choice{question, yes, no}
+	c, isNew := d.nodes.number(&n, n.hash())
+	if isNew {
+		d.opposite = append(d.opposite, notKnown)
 	}
-	c := condition(len(d.nodes))
-	d.nodes = append(d.nodes, n)
-	d.number[n] = c
-	return c
+	return condition(c)
 }
 
 func (d *diagrams) and(a, b condition) condition {
@@ -88,10 +96,12 @@ func (d *diagrams) and(a, b condition) condition {
 		return never
 	}
 	op := operation{min(a, b), max(a, b)}
-	if c, ok := d.ands[op]; ok {
-		return c
+	number, isNew := d.ands.number(&op, op.hash())
+	if !isNew {
+		return d.anded[number]
 	}
-	x, y := d.nodes[a], d.nodes[b]
+	d.anded = append(d.anded, never)
+	x, y := d.nodes.things[a], d.nodes.things[b]
 	var c condition
 	switch {
 	case x.question == y.question:
@@ -101,20 +111,20 @@ func (d *diagrams) and(a, b condition) condition {
 	default:
 		c = d.node(y.question, d.and(a, y.yes), d.and(a, y.no))
 	}
-	d.ands[op] = c
+	d.anded[number] = c
 	return c
 }
 
 func (d *diagrams) not(a condition) condition {
-	if a <= always {
-		return always - a
-	}
-	if c, ok := d.nots[a]; ok {
+	if c := d.opposite[a]; c != notKnown {
 		return c
 	}
-	n := d.nodes[a]
+	n := d.nodes.things[a]
 	c := d.node(n.question, d.not(n.yes), d.not(n.no))
-	d.nots[a], d.nots[c] = c, a
+	d.opposite[a] = c
+	if c > always {
+		d.opposite[c] = a
+	}
 	return c
 }
 
@@ -141,8 +151,8 @@ func (d *diagrams) cubes(c condition, yield func([]answer) bool) bool {
 	if c == never {
 		return true
 	}
-	if cube, ok := d.single(c); ok {
-		return yield(cube)
+	if d.cube = d.cube[:0]; d.single(c) {
+		return yield(d.cube)
 	}
 	if d.size(c, maxReordered) < maxReordered {
 		return d.oldestFirst(c, nil, yield)
@@ -150,21 +160,21 @@ func (d *diagrams) cubes(c condition, yield func([]answer) bool) bool {
 	return d.youngestFirst(c, nil, yield)
 }
 
-// single is the condition's only cube, if it has one only.
-func (d *diagrams) single(c condition) (cube []answer, ok bool) {
+// single puts the condition's only cube into d.cube, if it has one only.
+func (d *diagrams) single(c condition) bool {
 	for c != always {
-		n := d.nodes[c]
+		n := d.nodes.things[c]
 		switch {
 		case n.yes == never:
-			cube, c = append(cube, answer{n.question, false}), n.no
+			d.cube, c = append(d.cube, answer{n.question, false}), n.no
 		case n.no == never:
-			cube, c = append(cube, answer{n.question, true}), n.yes
+			d.cube, c = append(d.cube, answer{n.question, true}), n.yes
 		default:
-			return nil, false
+			return false
 		}
 	}
-	reverse(cube)
-	return cube, true
+	reverse(d.cube)
+	return true
 }
 
 func reverse[T any](s []T) {
@@ -185,7 +195,7 @@ func (d *diagrams) size(c condition, limit int) int {
 		c, stack = stack[len(stack)-1], stack[:len(stack)-1]
 		if c > always && !seen[c] {
 			seen[c] = true
-			stack = append(stack, d.nodes[c].yes, d.nodes[c].no)
+			stack = append(stack, d.nodes.things[c].yes, d.nodes.things[c].no)
 		}
 	}
 	return len(seen)
@@ -210,13 +220,13 @@ func (d *diagrams) oldestFirst(c condition, cube []answer, yield func([]answer) 
 // oldest is the oldest question that the condition depends on.
 func (d *diagrams) oldest(c condition) int32 {
 	seen := map[condition]bool{}
-	stack, oldest := []condition{c}, d.nodes[c].question
+	stack, oldest := []condition{c}, d.nodes.things[c].question
 	for len(stack) > 0 {
 		c, stack = stack[len(stack)-1], stack[:len(stack)-1]
 		if c > always && !seen[c] {
 			seen[c] = true
-			oldest = min(oldest, d.nodes[c].question)
-			stack = append(stack, d.nodes[c].yes, d.nodes[c].no)
+			oldest = min(oldest, d.nodes.things[c].question)
+			stack = append(stack, d.nodes.things[c].yes, d.nodes.things[c].no)
 		}
 	}
 	return oldest
@@ -227,7 +237,7 @@ func (d *diagrams) given(c condition, a answer) condition {
 	memo := map[condition]condition{}
 	var walk func(condition) condition
 	walk = func(c condition) condition {
-		n := d.nodes[c]
+		n := d.nodes.things[c]
 		switch {
 		case n.question < a.question:
 			return c // also the constants: no older question stands above
@@ -254,7 +264,7 @@ func (d *diagrams) agrees(c condition, answers []answer) bool {
 		if known, ok := fits[c]; ok {
 			return known
 		}
-		n := d.nodes[c]
+		n := d.nodes.things[c]
 		for len(answers) > 0 && answers[len(answers)-1].question > n.question {
 			answers = answers[:len(answers)-1]
 		}
@@ -278,7 +288,7 @@ func (d *diagrams) youngestFirst(c condition, cube []answer, yield func([]answer
 		reverse(inOrder)
 		return yield(inOrder)
 	}
-	n := d.nodes[c]
+	n := d.nodes.things[c]
 	return d.youngestFirst(n.yes, append(cube, answer{n.question, true}), yield) &&
 		d.youngestFirst(n.no, append(cube, answer{n.question, false}), yield)
 }

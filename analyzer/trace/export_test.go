@@ -13,7 +13,7 @@ func (t *Tracer) CheckSum(f Flow) error {
 	if f.From == "" {
 		f.From = t.originOf(f)
 	}
-	w := newWalk(t, f, false)
+	w := newWalk(t, f, noSteps)
 	w.journey()
 	if w.spent {
 		return nil
@@ -33,7 +33,7 @@ func (t *Tracer) CheckSum(f Flow) error {
 		}
 		for _, s := range sum {
 			if w.given(s.when, answer{int32(i), true}) != w.given(s.when, answer{int32(i), false}) {
-				return fmt.Errorf("no outcomes for one answer to %q", q.yes)
+				return fmt.Errorf("no outcomes for one answer to %q", q.text(true))
 			}
 		}
 	}

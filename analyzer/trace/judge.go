@@ -2,12 +2,11 @@ package trace
 
 import "github.com/svcpath/svcpath/analyzer/netfilter"
 
-// judge tells which part of a particle a rule matches. Its matches are tried
-// in order, for some of them do something when they are reached. The parts are
-// appended to hits and misses.
-func (w *walk) judge(rule *netfilter.Rule, p particle, hits, misses []particle) (_, _ []particle) {
-	q := asking{walk: w, rule: rule, packet: w.packet(p.packet)}
-	holds := q.test(rule)
+// judge tells which part of a particle a rule matches, holds being what test
+// says. Its matches are tried in order, for some of them do something when they
+// are reached. The parts are appended to hits and misses.
+func (w *walk) judge(q *asking, p particle, holds ternary, hits, misses []particle) (_, _ []particle) {
+	rule := q.rule
 	if holds == maybe && !w.all && passive(rule) {
 		holds = no // nothing depends on it
 	}

@@ -83,10 +83,10 @@ func (q *asking) match(m netfilter.Match) ternary {
 		return q.helper(m)
 
 	case *netfilter.Statistic:
-		switch c := oddsOf(m); {
-		case c.IsZero():
+		switch odds, _ := q.oddsOf(m); {
+		case odds.IsZero():
 			return no
-		case c.IsCertain():
+		case odds.IsCertain():
 			return yes
 		}
 		return maybe

@@ -112,8 +112,10 @@ func (w *walk) result() *Trace {
 		t.Outcomes = []Outcome{{
 			Verdict: Unknown, Probability: Certain,
 			Assumptions: []Assumption{},
-			Path:        []Step{{Effect: "too many branches", Matched: Yes}},
 		}}
+		if w.paths {
+			t.Outcomes[0].Path = []Step{{Effect: "too many branches", Matched: Yes}}
+		}
 	}
 	t.Diagnostics = w.remarks
 	return t
@@ -140,7 +142,9 @@ func (w *walk) outcomes() []Outcome {
 		}
 		for _, t := range m {
 			ok := w.cubes(t.when, func(answers []answer) bool {
-				answers = slices.Clone(answers)
+				kept := w.answers.take(len(answers))
+				copy(kept, answers)
+				answers = kept
 				o := Outcome{Verdict: f.verdict, Endpoint: f.endpoint, Masquerade: f.masquerade, Probability: t.chance}
 				o.Assumptions = w.assumptions(answers)
 				w.fill(&o, f.all, answers)
@@ -212,7 +216,10 @@ func (w *walk) fill(o *Outcome, endings []ending, answers []answer) {
 			continue
 		}
 		if first {
-			o.Path, o.RejectWith, o.Local = w.path(e.trail), e.with, e.local
+			o.RejectWith, o.Local = e.with, e.local
+			if w.paths {
+				o.Path = w.path(e.trail)
+			}
 		}
 		o.Local = o.Local && e.local
 		if o.RejectWith != e.with {

@@ -3,14 +3,15 @@ package trace
 // room is memory of a walk that its steps use again and again, and the next
 // walk after it.
 type room struct {
-	exits  slab[exit]
-	trails slab[trail]
+	exits     slab[exit]
+	trails    slab[trail]
+	particles slab[particle]
+	answers   slab[answer]
 
-	// Of try: particles that a rule matches, those that it does not, and the
-	// exits that they come to.
-	hits, left, misses []particle
-	acted, off         []exit
-	on                 gathered
+	// Of try and judge: the parts of a particle that a rule does not match,
+	// those that its next match is tried on, and what comes of the others.
+	misses, left []particle
+	acted        []exit
 	// Of merged and base.
 	merging gathered
 	// Of nat.
@@ -24,7 +25,7 @@ type room struct {
 	found  []found
 	steps  []Step
 	todo   []tail
-	paths  []Step // of the trace that is being written; its rest is free
+	shared []Step // by the paths of the trace that is being written; its rest is free
 	words  words
 }
 
@@ -33,7 +34,7 @@ const maxKeptEffort = 1 << 16
 
 // over gives a walk's room to the next one.
 func (w *walk) over() {
-	if w.effort > maxKeptEffort || w.spent || len(w.nodes) > maxKeptEffort {
+	if w.effort > maxKeptEffort || w.spent || len(w.nodes.things) > maxKeptEffort {
 		return
 	}
 	w.diagrams.reset()
@@ -43,6 +44,9 @@ func (w *walk) over() {
 	clear(w.places)
 	w.questions = w.questions[:0]
 	clear(w.asked)
+	clear(w.askedOwn)
+	w.particles.reset()
+	w.answers.reset()
 	w.visits.reset()
 	w.fates = w.fates[:0]
 	w.depth = 0
@@ -50,7 +54,7 @@ func (w *walk) over() {
 	w.endings = w.endings[:0]
 	clear(w.found)
 	w.found = w.found[:0]
-	w.paths = nil
+	w.shared = nil
 	w.remarks = nil
 	w.exits.reset()
 	w.trails.reset()

@@ -9,6 +9,7 @@ import (
 // routeIn decides for packets that came in whether a process of the node gets
 // them, or another host.
 func (w *walk) routeIn(ps []particle) (here, there []particle) {
+	here, there = w.particles.take(len(ps))[:0], w.particles.take(len(ps))[:0]
 	for _, p := range ps {
 		at := w.packet(p.packet)
 		if at.dst.Is4() && at.src.IsValid() {
@@ -150,6 +151,7 @@ func routedTo(l link) string {
 // (net/ipv4/netfilter.c, ip_route_me_harder, changes the packet's route and
 // not the state that the hooks run with).
 func (w *walk) routeOut(ps []particle, again bool) (here, there []particle) {
+	here, there = w.particles.take(len(ps))[:0], w.particles.take(len(ps))[:0]
 	for _, p := range ps {
 		local, remote := w.whose(p)
 		if len(local.mass) > 0 {

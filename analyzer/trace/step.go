@@ -9,6 +9,11 @@ import (
 // A Step is one thing that happened to a packet.
 type Step struct {
 	Hook netfilter.Hook
+	// Matched is No only for steps of TraceAllSteps; then Missed is the match
+	// that does not hold. Assumed is a rule that was taken to match, by one of
+	// the outcome's assumptions.
+	Matched Matched
+	Missed  netfilter.Match
 	// Chain is where it happened; nil for what the kernel does by itself,
 	// which is routing.
 	Chain *netfilter.Chain
@@ -18,11 +23,6 @@ type Step struct {
 	// is 0x4000", "dnat to 10.0.0.1:80", "policy ACCEPT", "routed to eth0".
 	// Words of the dump in it are as the dump has them.
 	Effect string
-	// Matched is No only for steps of TraceAllSteps; then Missed is the match
-	// that does not hold. Assumed is a rule that was taken to match, by one of
-	// the outcome's assumptions.
-	Matched Matched
-	Missed  netfilter.Match
 	// Chance is the probability with which the rule's statistic matches hold;
 	// the zero Chance for a rule without.
 	Chance Chance
@@ -135,14 +135,14 @@ func (w *walk) path(t *trail) []Step {
 		return nil
 	}
 	// The paths of one trace share their memory.
-	if cap(w.paths)-len(w.paths) < len(out) {
-		w.paths = make([]Step, 0, len(out)*min(len(w.ended)+1, 16))
+	if cap(w.shared)-len(w.shared) < len(out) {
+		w.shared = make([]Step, 0, len(out)*min(len(w.ended)+1, 16))
 	}
-	start := len(w.paths)
+	start := len(w.shared)
 	for i := range out {
-		w.paths = append(w.paths, out[len(out)-1-i])
+		w.shared = append(w.shared, out[len(out)-1-i])
 	}
-	return w.paths[start:len(w.paths):len(w.paths)]
+	return w.shared[start:len(w.shared):len(w.shared)]
 }
 
 func (w *walk) written(t *trail) Step {

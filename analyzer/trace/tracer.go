@@ -168,11 +168,24 @@ func (f *family) remarkTies(chains []*netfilter.Chain) {
 }
 
 // Trace follows one packet. The error says why there can be no such packet.
-func (t *Tracer) Trace(f Flow) (*Trace, error) { return t.trace(f, false) }
+func (t *Tracer) Trace(f Flow) (*Trace, error) { return t.trace(f, decidingSteps) }
 
 // TraceAllSteps is Trace with paths that also hold the rules which did not
 // match and those that decided nothing.
-func (t *Tracer) TraceAllSteps(f Flow) (*Trace, error) { return t.trace(f, true) }
+func (t *Tracer) TraceAllSteps(f Flow) (*Trace, error) { return t.trace(f, allSteps) }
+
+// TraceOutcomes is Trace without the paths, for who has many packets to follow
+// and asks how they come to their ends only now and then.
+func (t *Tracer) TraceOutcomes(f Flow) (*Trace, error) { return t.trace(f, noSteps) }
+
+// detail says which steps the paths hold.
+type detail uint8
+
+const (
+	decidingSteps detail = iota
+	allSteps
+	noSteps
+)
 
 // Check says why there can be no such packet, without following it; nil if
 // there can.
@@ -181,12 +194,12 @@ func (t *Tracer) Check(f Flow) error {
 	return err
 }
 
-func (t *Tracer) trace(f Flow, all bool) (*Trace, error) {
+func (t *Tracer) trace(f Flow, d detail) (*Trace, error) {
 	f, err := t.settled(f)
 	if err != nil {
 		return nil, err
 	}
-	w := newWalk(t, f, all)
+	w := newWalk(t, f, d)
 	w.journey()
 	defer w.over()
 	return w.result(), nil

@@ -2,6 +2,7 @@ package trace
 
 import (
 	"fmt"
+	"net/netip"
 
 	"github.com/svcpath/svcpath/analyzer/netfilter"
 	"github.com/svcpath/svcpath/analyzer/source"
@@ -17,6 +18,7 @@ type walk struct {
 	flow   Flow
 	origin packet // as conntrack saw it first
 	all    bool   // paths hold every rule that was looked at
+	paths  bool   // outcomes have paths
 
 	packets numbering[packet] // the different ones
 	draft   packet            // the one that is being changed
@@ -25,6 +27,7 @@ type walk struct {
 
 	questions []question
 	asked     map[string]int32
+	askedOwn  map[netip.Addr]int32
 
 	visits numbering[visit]
 	fates  []visited // of the visits, by number
@@ -47,13 +50,14 @@ const (
 )
 
 // newWalk is a walk, with the room of one that is over if there is one.
-func newWalk(t *Tracer, f Flow, all bool) *walk {
+func newWalk(t *Tracer, f Flow, d detail) *walk {
 	w, _ := t.walks.Get().(*walk)
 	if w == nil {
 		w = &walk{tracer: t, masses: masses{diagrams: newDiagrams()}, asked: map[string]int32{}}
-		w.byFate = map[fate]int{}
+		w.askedOwn, w.byFate = map[netip.Addr]int32{}, map[fate]int{}
 	}
-	w.family, w.flow, w.all = &t.families[familyIndex(f.Destination)], f, all
+	w.family, w.flow = &t.families[familyIndex(f.Destination)], f
+	w.all, w.paths = d == allSteps, d != noSteps
 	w.remarks = append(w.remarks, w.family.remarks...)
 	return w
 }
@@ -179,12 +183,15 @@ type frame struct {
 	out    gathered
 	rules  candidates
 
-	// How far the rule is.
-	begun bool
-	turn  int        // which of the live particles
-	hits  []particle // the parts of it that the rule matches
-	hit   int        // which of them
-	on    gathered   // what goes on to the next rule
+	// How far the rule is. If it is tested, holds is whether it matches the
+	// only particle.
+	tested bool
+	holds  ternary
+	begun  bool
+	turn   int        // which of the live particles
+	hits   []particle // the parts of it that the rule matches
+	hit    int        // which of them
+	on     gathered   // what goes on to the next rule
 }
 
 // run is what becomes of a packet in a chain: all its exits, the masses of
@@ -244,7 +251,7 @@ func (w *walk) enter(number int32) {
 	}
 	f := &w.frames[w.depth]
 	w.depth++
-	f.visit, f.number, f.marker, f.rule, f.begun = v, number, marker, 0, false
+	f.visit, f.number, f.marker, f.rule, f.begun, f.tested = v, number, marker, 0, false, false
 	f.rules = candidates{of: w.tracer.indexes.of(v.chain)}
 	f.live = append(f.live[:0], particle{packet: v.packet, mass: wholeMass})
 	f.out.reset()
@@ -292,7 +299,8 @@ func (w *walk) skip(f *frame) {
 	past := f.chain.NumRules()
 	for f.rule = f.rules.next(f.rule, past); f.rule < past; f.rule = f.rules.next(f.rule+1, past) {
 		w.effort++
-		if q.test(f.chain.Rule(f.rule)) != no {
+		if f.holds = q.test(f.chain.Rule(f.rule)); f.holds != no {
+			f.tested = true
 			return
 		}
 	}
@@ -325,7 +333,12 @@ func (w *walk) try(f *frame) (next int32, needed bool) {
 		}
 		w.effort++
 		f.hit = 0
-		f.hits, w.misses = w.judge(rule, f.live[f.turn], f.hits[:0], w.misses[:0])
+		q := asking{walk: w, rule: rule, packet: w.packet(f.live[f.turn].packet)}
+		if !f.tested {
+			f.holds = q.test(rule)
+		}
+		f.tested = false
+		f.hits, w.misses = w.judge(&q, f.live[f.turn], f.holds, f.hits[:0], w.misses[:0])
 		for _, miss := range w.misses {
 			f.on.add(&w.masses, exit{particle: miss})
 		}
@@ -335,9 +348,15 @@ func (w *walk) try(f *frame) (next int32, needed bool) {
 	return 0, false
 }
 
-// act has a rule's statements done to a packet that the rule matches, one
-// after the other. It appends the exits, those that go on among them.
+// act has a rule's statements done to a packet that the rule matches. It
+// appends the exits, those that go on to the next rule among them.
 func (w *walk) act(rule *netfilter.Rule, p particle, out []exit) (_ []exit, next int32, needed bool) {
+	switch statements := rule.Statements(); len(statements) {
+	case 0:
+		return append(out, exit{particle: p}), 0, false
+	case 1:
+		return w.do(rule, statements[0], p, out)
+	}
 	out = append(out, exit{particle: p})
 	for _, statement := range rule.Statements() {
 		before := len(out)
@@ -347,19 +366,23 @@ func (w *walk) act(rule *netfilter.Rule, p particle, out []exit) (_ []exit, next
 			}
 		}
 		for i := range before {
-			if out[i].way != goesOn {
-				continue
-			}
-			p := out[i].particle
-			if jump, ok := statement.(*netfilter.Jump); !ok {
-				out = w.apply(rule, statement, p, out)
-			} else if out, next, needed = w.jump(rule, jump, p, out); needed {
-				return out, next, true
+			if out[i].way == goesOn {
+				if out, next, needed = w.do(rule, statement, out[i].particle, out); needed {
+					return out, next, true
+				}
 			}
 		}
 		out = append(out[:0], out[before:]...)
 	}
 	return out, 0, false
+}
+
+// do is act for one statement.
+func (w *walk) do(rule *netfilter.Rule, statement netfilter.Statement, p particle, out []exit) (_ []exit, next int32, needed bool) {
+	if jump, ok := statement.(*netfilter.Jump); ok {
+		return w.jump(rule, jump, p, out)
+	}
+	return w.apply(rule, statement, p, out), 0, false
 }
 
 // jump sends a packet to another chain.

@@ -152,17 +152,19 @@ const maxQuestions = 10
 // told apart by their words; then the last scenario has every outcome.
 func scenarios(flow trace.Flow, tr *trace.Trace) (all [][]share, whole bool) {
 	var open []string
+	alike := false // two questions have the same words
 	literals := make([][]literal, len(tr.Outcomes))
 	for i := range tr.Outcomes {
 		for _, a := range tr.Outcomes[i].Assumptions {
 			l := literalOf(a)
+			alike = alike || slices.ContainsFunc(literals[i], func(o literal) bool { return o.question == l.question })
 			literals[i] = append(literals[i], l)
 			if _, known := answered(l.question); !known && !slices.Contains(open, l.question) {
 				open = append(open, l.question)
 			}
 		}
 	}
-	if len(open) <= maxQuestions {
+	if len(open) <= maxQuestions && !alike {
 		for answers := range 1 << len(open) {
 			agrees := func(l literal) bool {
 				yes, known := answered(l.question)

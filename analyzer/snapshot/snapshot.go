@@ -5,6 +5,7 @@ package snapshot
 import (
 	"net/netip"
 
+	"github.com/svcpath/svcpath/analyzer/ipvs"
 	"github.com/svcpath/svcpath/analyzer/netfilter"
 	"github.com/svcpath/svcpath/analyzer/source"
 )
@@ -18,6 +19,9 @@ type Snapshot struct {
 	// Tables are the tables of all families and back ends, in the order of
 	// the input. The same family and name stand twice only for two back ends.
 	Tables []*netfilter.Table
+	// IPVS is the node's IPVS table; nil when none was captured, which is not
+	// the same as an empty one.
+	IPVS *ipvs.Table
 
 	// Addresses are the node's own addresses; nil when unknown.
 	Addresses     []Address

@@ -1,0 +1,57 @@
+package ipvs
+
+import (
+	"net/netip"
+
+	"github.com/svcpath/svcpath/analyzer/netfilter"
+)
+
+const (
+	ftpPort     = 21
+	ftpDataPort = 20
+	// firstPlainPort is the first port that takes no privilege, by default
+	// (net.ipv4.ip_unprivileged_port_start).
+	firstPlainPort = 1024
+)
+
+// Find is the virtual server that the kernel gives a connection's first packet
+// to, nil if there is none (ip_vs_ctl.c, ip_vs_service_find). A firewall mark
+// comes first, then the address and port, then the control connection's server
+// for what may be an FTP data connection, then the server of any port.
+func (t *Table) Find(mark uint32, protocol uint8, to netip.AddrPort) *VirtualServer {
+	family := FamilyOf(to.Addr())
+	if mark != 0 && t.marks {
+		if v := t.index[Key{Family: family, Mark: mark}]; v != nil {
+			return v
+		}
+		if v := t.index[Key{Mark: mark}]; v != nil { // its family is not told
+			return v
+		}
+	}
+	key := Key{Family: family, Protocol: protocol, Address: to.Addr(), Port: to.Port()}
+	v := t.index[key]
+	if v == nil && protocol == netfilter.TCP && t.ftp && (key.Port == ftpDataPort || key.Port >= firstPlainPort) {
+		key.Port = ftpPort
+		v = t.index[key]
+	}
+	if v == nil && t.anyPorts {
+		key.Port = 0
+		v = t.index[key]
+	}
+	return v
+}
+
+// HasMarks reports whether a virtual server goes by a firewall mark, so that a
+// packet's mark matters.
+func (t *Table) HasMarks() bool { return t.marks }
+
+// FamilyOf is the family of an address.
+func FamilyOf(a netip.Addr) netfilter.Family {
+	switch {
+	case a.Is4():
+		return netfilter.IPv4
+	case a.Is6():
+		return netfilter.IPv6
+	}
+	return netfilter.AnyFamily
+}

@@ -22,6 +22,8 @@ type Snapshot struct {
 	// IPVS is the node's IPVS table; nil when none was captured, which is not
 	// the same as an empty one.
 	IPVS *ipvs.Table
+	// IPSets are the kernel's sets, each name once, in the order of the input.
+	IPSets []*netfilter.IPSet
 
 	// Addresses are the node's own addresses; nil when unknown.
 	Addresses     []Address
@@ -100,6 +102,16 @@ func (s *Snapshot) Table(family netfilter.Family, name string) *netfilter.Table 
 	for _, t := range s.Tables {
 		if t.Family == family && t.Name == name {
 			return t
+		}
+	}
+	return nil
+}
+
+// IPSet finds a set by name; nil if it was not captured.
+func (s *Snapshot) IPSet(name string) *netfilter.IPSet {
+	for _, set := range s.IPSets {
+		if set.Name == name {
+			return set
 		}
 	}
 	return nil

@@ -14,6 +14,9 @@ type Base struct {
 	// Policy is the verdict for packets that reach the chain's end: Accept or
 	// Drop. NoVerdict when the text does not tell it.
 	Policy Verdict
+	// Devices are the interfaces whose packets an ingress or egress chain of
+	// nftables sees.
+	Devices []string
 }
 
 // A Chain is an ordered list of rules.
@@ -34,6 +37,7 @@ type Chain struct {
 	Implied  bool
 	index    int32     // here, for these two take one word together
 	Counters *Counters // of the policy; nil when the dump has none
+	Comment  string    // of nftables; "" without one
 	rules    []Rule
 }
 

@@ -1,6 +1,7 @@
 package netfilter
 
 import (
+	"iter"
 	"strings"
 
 	"github.com/svcpath/svcpath/analyzer/source"
@@ -8,7 +9,8 @@ import (
 
 // A Rule is one rule of a chain, as the dump shows it: its matches, which must
 // all hold, and then its statements, in order. A rule of iptables has at most
-// one statement, its target; without one it only counts.
+// one statement, its target; without one it only counts. A rule of nftables can
+// have matches behind statements: they are statements too, of type Provided.
 //
 // A table has up to a million of them, so a Rule is small, and has but one
 // pointer: what it consists of lies in its table, under numbers.
@@ -99,9 +101,34 @@ func (r *Rule) Comment() string {
 	return ""
 }
 
-// String is the rule written anew from its parts, as iptables-save prints it:
-// "-A CHAIN", the matches, the statements.
+// Jumps runs over the chains that the rule can send a packet to, by itself or
+// through a verdict map. A chain can come more than once.
+func (r *Rule) Jumps() iter.Seq[*Jump] {
+	return func(yield func(*Jump) bool) {
+		for _, s := range r.Statements() {
+			switch s := s.(type) {
+			case *Jump:
+				if !yield(s) {
+					return
+				}
+			case *VerdictMap:
+				for j := range s.Map.Jumps() {
+					if !yield(j) {
+						return
+					}
+				}
+			}
+		}
+	}
+}
+
+// String is the rule written anew from its parts. A rule of nftables is as nft
+// prints it, any other as iptables-save does: "-A CHAIN", the matches, the
+// statements.
 func (r *Rule) String() string {
+	if r.chain.Table.Backend == Native {
+		return r.nft()
+	}
 	var b strings.Builder
 	b.WriteString("-A " + r.chain.Name)
 	for _, m := range r.Matches() {

@@ -21,9 +21,10 @@ const (
 	Drop
 	Return // back to the chain that jumped here; in a base chain, its policy
 	Queue
+	Continue // nftables: the next rule
 )
 
-var verdictNames = [...]string{"", "ACCEPT", "DROP", "RETURN", "QUEUE"}
+var verdictNames = [...]string{"", "ACCEPT", "DROP", "RETURN", "QUEUE", "CONTINUE"}
 
 // Name is "ACCEPT", "DROP", …; "" for NoVerdict.
 func (v Verdict) Name() string { return verdictNames[v] }

@@ -21,6 +21,12 @@ type Table struct {
 	// table are like that.
 	Inferred bool
 
+	// What only tables of nftables have.
+	Comment    string
+	Dormant    bool // its chains are not run
+	Objects    []Object
+	Flowtables []Flowtable
+
 	chains []*Chain // those that are declared, in the dump's order
 	// named are the chains of all names that the table has heard of, declared
 	// or merely jumped to, in the order in which it did.
@@ -28,6 +34,9 @@ type Table struct {
 	names names
 	asked *Chain // the last one: every other rule of kube-proxy's jumps to one chain
 	gotos map[string]*Jump
+	sets  []*Set // those that are declared, in the dump's order
+	// setNames are the sets of all names that the table has heard of.
+	setNames map[string]*Set
 
 	rules      int
 	last       *Chain       // whose rules have room behind them

@@ -55,7 +55,7 @@ type Set struct {
 	verdicts          []Statement // of a verdict map's elements
 	count             int
 	wildcard          int // 1 + number of the element "*"; 0 without one
-	extras            []elementExtra
+	extras            []setExtra
 	index             setIndex
 }
 
@@ -77,8 +77,8 @@ type Element struct {
 	Rest     string // further parts as text: a limit, a quota
 }
 
-// elementExtra are the parts that few elements have.
-type elementExtra struct {
+// A setExtra holds the parts that few elements have.
+type setExtra struct {
 	element  int
 	comment  string
 	timeout  time.Duration
@@ -168,7 +168,7 @@ func (s *Set) Add(e Element) {
 		s.verdicts = append(s.verdicts, e.Verdict)
 	}
 	if e.Comment != "" || e.Timeout != 0 || e.Expires != 0 || e.Counters != nil || e.Rest != "" {
-		s.extras = append(s.extras, elementExtra{s.count, e.Comment, e.Timeout, e.Expires, e.Counters, e.Rest})
+		s.extras = append(s.extras, setExtra{s.count, e.Comment, e.Timeout, e.Expires, e.Counters, e.Rest})
 	}
 	s.count++
 }
@@ -224,7 +224,7 @@ func (s *Set) Element(i int) Element {
 }
 
 // extra are the i-th element's rarer parts, nil if it has none.
-func (s *Set) extra(i int) *elementExtra {
+func (s *Set) extra(i int) *setExtra {
 	lo, hi := 0, len(s.extras)
 	for lo < hi {
 		if mid := (lo + hi) / 2; s.extras[mid].element < i {

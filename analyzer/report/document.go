@@ -120,6 +120,7 @@ type docSource struct {
 	Tables         []docText       `json:"tables,omitempty" yaml:"tables,omitempty"`
 	Chains         *int            `json:"chains,omitempty" yaml:"chains,omitempty"`
 	Rules          *int            `json:"rules,omitempty" yaml:"rules,omitempty"`
+	Objects        *int            `json:"objects,omitempty" yaml:"objects,omitempty"`
 	SkippedLines   int             `json:"skippedLines" yaml:"skippedLines"`
 	Unbuilt        bool            `json:"unbuilt,omitempty" yaml:"unbuilt,omitempty"`
 }
@@ -135,6 +136,9 @@ func newDocSource(s *snapshot.Source) docSource {
 	}
 	if hasRules(s) {
 		d.Chains, d.Rules = &s.Chains, &s.Rules
+	}
+	if s.Format == snapshot.Manifests {
+		d.Objects = &s.Objects
 	}
 	return d
 }

@@ -77,6 +77,8 @@ func sourceHolds(s *snapshot.Source) string {
 		parts = append(parts, "recognised, not read")
 	} else if hasRules(s) {
 		parts = append(parts, count(s.Chains, "chain"), count(s.Rules, "rule"))
+	} else if s.Format == snapshot.Manifests {
+		parts = append(parts, count(s.Objects, "object"))
 	}
 	if s.SkippedLines > 0 {
 		parts = append(parts, count(s.SkippedLines, "line")+" skipped")

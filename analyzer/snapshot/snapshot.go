@@ -5,6 +5,7 @@ package snapshot
 import (
 	"net/netip"
 
+	"github.com/svcpath/svcpath/analyzer/cluster"
 	"github.com/svcpath/svcpath/analyzer/ipvs"
 	"github.com/svcpath/svcpath/analyzer/netfilter"
 	"github.com/svcpath/svcpath/analyzer/source"
@@ -34,6 +35,10 @@ type Snapshot struct {
 	// PodCIDRs are the ranges that --pod-cidr names.
 	PodCIDRs []netip.Prefix
 
+	// Cluster are the objects of the node's cluster that were given; nil when
+	// none were.
+	Cluster *cluster.Objects
+
 	Diagnostics []source.Diagnostic
 }
 
@@ -48,6 +53,7 @@ type Source struct {
 	FamilyInferred bool
 	Tables         []string // names, in the order of the text
 	Chains, Rules  int
+	Objects        int // of the cluster that were read
 	// Lines counts the lines from the text's first to its last.
 	Lines int
 	// SkippedLines counts the lines that were not understood, in the text and

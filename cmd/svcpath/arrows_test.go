@@ -43,7 +43,9 @@ var arrows = []arrow{
 		because: "the model does not know who fills it or who reads it"},
 	{from: "analyzer/ipvs", never: []string{module}, except: []string{"analyzer/source", "analyzer/netfilter"},
 		because: "the model does not know who fills it or who reads it; families and protocols have netfilter's names"},
-	{from: "analyzer/snapshot", never: []string{module}, except: []string{"analyzer/source", "analyzer/netfilter", "analyzer/ipvs"},
+	{from: "analyzer/cluster", never: []string{module}, except: []string{"analyzer/source", "analyzer/netfilter"},
+		because: "what somebody asked of the cluster is a model, and knows nothing of what became of it"},
+	{from: "analyzer/snapshot", never: []string{module}, except: []string{"analyzer/source", "analyzer/netfilter", "analyzer/ipvs", "analyzer/cluster"},
 		because: "a snapshot is made of models, whatever parsed them"},
 
 	// The analyses.
@@ -81,6 +83,8 @@ var arrows = []arrow{
 		because: "it is tests and nothing else"},
 	{from: "parsers/internal/kerneltest", never: []string{module},
 		because: "it runs commands in network namespaces, and knows nothing of what they print"},
+	{from: "parsers/manifests", never: inputOutput,
+		because: "a parser is given bytes: opening files is the work of parsers/capture"},
 	{from: "parsers/iproute", never: inputOutput,
 		because: "a parser is given bytes: opening files is the work of parsers/capture"},
 
@@ -109,7 +113,7 @@ var (
 	// testHelpers are packages that only tests import.
 	testHelpers = []string{"parsers/internal/kerneltest", "analyzer/trace/internal/kernel", "samples/generate"}
 
-	models      = []string{"analyzer/source", "analyzer/netfilter", "analyzer/ipvs", "analyzer/snapshot"}
+	models      = []string{"analyzer/source", "analyzer/netfilter", "analyzer/ipvs", "analyzer/cluster", "analyzer/snapshot"}
 	inputOutput = []string{"os", "os/signal", "io/ioutil", "path/filepath", "syscall"}
 	commandLine = []string{"flag", "github.com/spf13/..."}
 )

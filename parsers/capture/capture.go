@@ -114,6 +114,8 @@ func assemble(readings []*reading, o Options) *snapshot.Snapshot {
 	var diags []source.Diagnostic
 	snap.Tables, diags = chooseTables(tables)
 	snap.Diagnostics = append(snap.Diagnostics, diags...)
+	snap.Cluster, diags = joinObjects(readings)
+	snap.Diagnostics = append(snap.Diagnostics, diags...)
 	setAddresses(snap, o.NodeIPs)
 	return snap
 }

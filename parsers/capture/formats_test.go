@@ -166,9 +166,9 @@ func TestEveryTextBesideEveryOther(t *testing.T) {
 		{"ip6tables -L", listing6, "iptables-list", "iptables -L output"},
 		{"conntrack", conntrack, "conntrack", "conntrack -L output"},
 		{"nf_conntrack", procConntrack, "conntrack", "conntrack -L output"},
-		{"manifests", manifests, "manifests", "a list of Kubernetes objects"},
-		{"manifest list", manifestList, "manifests", "a list of Kubernetes objects"},
-		{"manifests, JSON", manifestJSON, "manifests", "a list of Kubernetes objects"},
+		{"manifests", manifests, "manifests", ""},
+		{"manifest list", manifestList, "manifests", ""},
+		{"manifests, JSON", manifestJSON, "manifests", ""},
 		{"ip addr", addr, "ip-addr", ""},
 		{"ip -j addr", addrJSON, "ip-addr-json", ""},
 		{"ip route", routes, "ip-route", ""},
@@ -204,7 +204,7 @@ func TestEveryTextBesideEveryOther(t *testing.T) {
 		add(&alone, a.text, a.format, a.what)
 		check(a.name, a.text, alone)
 		for j, b := range texts {
-			if i == j || a.what != "" && a.what == b.what {
+			if i == j || a.what != "" && a.what == b.what || a.format == "manifests" && b.format == a.format {
 				continue // two of a kind can be one text
 			}
 			var both recognition

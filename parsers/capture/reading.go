@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/svcpath/svcpath/analyzer/cluster"
 	"github.com/svcpath/svcpath/analyzer/netfilter"
 	"github.com/svcpath/svcpath/analyzer/snapshot"
 	"github.com/svcpath/svcpath/analyzer/source"
@@ -18,6 +19,7 @@ type reading struct {
 	tables  []*netfilter.Table
 	addrs   []snapshot.Address
 	routes  []snapshot.Route
+	objects cluster.Objects
 	remarks source.Remarks
 	known   []knownText
 	skipped int // lines outside the sources, blank ones excepted

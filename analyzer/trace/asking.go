@@ -1,6 +1,7 @@
 package trace
 
 import (
+	"encoding/binary"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -13,9 +14,11 @@ import (
 type question struct {
 	rule    *netfilter.Rule // that asked first; nil for a fact about the node
 	yes, no string
-	// addr is valid when the question is whether the node has that address;
-	// then yes and no are "".
-	addr netip.Addr
+	// match is set, and yes and no are "", when the question is whether that
+	// match holds; addr is valid likewise when it is whether the node has that
+	// address.
+	match string
+	addr  netip.Addr
 	// granted says that only one of the answers is followed.
 	granted bool
 	// list is the name of a list of addresses when the question is whether it
@@ -26,6 +29,10 @@ type question struct {
 // text says in words how the question is answered.
 func (q *question) text(yes bool) string {
 	switch {
+	case q.match != "" && yes:
+		return q.match + " matches"
+	case q.match != "":
+		return q.match + " does not match"
 	case q.addr.IsValid() && yes:
 		return q.addr.String() + " is one of the node's addresses"
 	case q.addr.IsValid():
@@ -52,11 +59,17 @@ func (w *walk) ownAddress(a netip.Addr) condition {
 func (w *walk) question(key string, q question) condition {
 	n, ok := w.asked[key]
 	if !ok {
-		n = int32(len(w.questions))
-		w.questions = append(w.questions, q)
-		w.asked[key] = n
+		n = w.ask(key, q)
 	}
 	return w.literal(n)
+}
+
+// ask adds a question.
+func (w *walk) ask(key string, q question) int32 {
+	n := int32(len(w.questions))
+	w.questions = append(w.questions, q)
+	w.asked[key] = n
+	return n
 }
 
 // asking tries the matches of a rule on a packet.
@@ -86,7 +99,12 @@ const (
 func (q *asking) unsure(negated bool, by scope, text func() string) ternary {
 	if q.want {
 		t := text()
-		q.suppose(negated, t+q.scoped(by), question{rule: q.rule, yes: t + " matches", no: t + " does not match"})
+		q.key = q.appendScope(append(q.key[:0], t...), by)
+		n, ok := q.asked[string(q.key)]
+		if !ok {
+			n = q.ask(string(q.key), question{rule: q.rule, match: t})
+		}
+		q.require(negated, q.literal(n))
 	}
 	return maybe
 }
@@ -106,19 +124,39 @@ func (q *asking) require(negated bool, c condition) {
 	q.holds = q.and(q.holds, c)
 }
 
-func (q *asking) scoped(by scope) string {
+// appendScope writes what the answer to an open match depends on besides its
+// text behind it.
+func (q *asking) appendScope(key []byte, by scope) []byte {
 	p := q.packet
 	switch by {
 	case byHop:
-		return fmt.Sprint("\x00hop ", p.hook >= netfilter.Forward && q.flow.From != FromNode)
+		return fmt.Append(key, "\x00hop ", p.hook >= netfilter.Forward && q.flow.From != FromNode)
 	case byHeaders:
-		return fmt.Sprint("\x00headers ", p.src, p.dst, p.srcPort, p.dstPort, p.mark, p.connMark, p.tos, p.sets)
+		key = append(key, "\x00headers "...)
+		for _, a := range [...]netip.Addr{p.src, p.dst} {
+			b := a.As16()
+			key = append(append(key, byte(a.BitLen())), b[:]...)
+		}
+		for _, p := range [...]port{p.srcPort, p.dstPort} {
+			key = binary.BigEndian.AppendUint16(append(key, flag(p.known)), p.number)
+		}
+		for _, b := range [...]bits{p.mark, p.connMark, p.tos} {
+			key = binary.BigEndian.AppendUint64(key, uint64(b.value)<<32|uint64(b.known))
+		}
+		return binary.BigEndian.AppendUint16(key, p.sets)
 	case byPacket:
-		return fmt.Sprintf("\x00packet %+v", *p)
+		return fmt.Appendf(key, "\x00packet %+v", *p)
 	case byRule:
-		return fmt.Sprintf("\x00rule %p", q.rule)
+		return fmt.Appendf(key, "\x00rule %p", q.rule)
 	}
-	return ""
+	return key
+}
+
+func flag(b bool) byte {
+	if b {
+		return 1
+	}
+	return 0
 }
 
 // scopeOf is what the answer of a module that is not modelled depends on.

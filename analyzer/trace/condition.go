@@ -42,7 +42,42 @@ type diagrams struct {
 	// conditions; notKnown where nobody asked.
 	anded, opposite []condition
 	cube            []answer
+
+	noted notes
+	stack []condition
 }
+
+// notes are what a walk over conditions notes of each, all of which the next
+// walk forgets.
+type notes struct {
+	walk    uint32
+	of      []uint32 // the walk that made the note
+	comesTo []condition
+}
+
+// begin forgets all notes, and makes room for so many conditions: a walk takes
+// none of those that it makes.
+func (n *notes) begin(conditions int) {
+	if n.walk++; n.walk == 0 { // once in four billion walks
+		clear(n.of)
+		n.walk = 1
+	}
+	if more := conditions - len(n.of); more > 0 {
+		n.of = append(n.of, make([]uint32, more)...)
+		n.comesTo = append(n.comesTo, make([]condition, more)...)
+	}
+}
+
+// see reports whether the walk comes to the condition for the first time.
+func (n *notes) see(c condition) (first bool) {
+	first = n.of[c] != n.walk
+	n.of[c] = n.walk
+	return first
+}
+
+func (n *notes) known(c condition) (condition, bool) { return n.comesTo[c], n.of[c] == n.walk }
+
+func (n *notes) note(c, comesTo condition) { n.of[c], n.comesTo[c] = n.walk, comesTo }
 
 // maxConditionNodes bounds the memory for conditions.
 const maxConditionNodes = 1 << 20
@@ -188,17 +223,29 @@ func reverse[T any](s []T) {
 const maxReordered = 256
 
 // size counts the condition's nodes, up to a limit.
-func (d *diagrams) size(c condition, limit int) int {
-	seen := map[condition]bool{}
-	stack := []condition{c}
-	for len(stack) > 0 && len(seen) < limit {
-		c, stack = stack[len(stack)-1], stack[:len(stack)-1]
-		if c > always && !seen[c] {
-			seen[c] = true
-			stack = append(stack, d.nodes.things[c].yes, d.nodes.things[c].no)
+func (d *diagrams) size(c condition, limit int) (n int) {
+	d.each(c, func(choice) bool {
+		n++
+		return n < limit
+	})
+	return n
+}
+
+// each runs over the condition's nodes.
+func (d *diagrams) each(c condition, yield func(choice) bool) {
+	d.noted.begin(len(d.nodes.things))
+	d.stack = append(d.stack[:0], c)
+	for len(d.stack) > 0 {
+		last := len(d.stack) - 1
+		c, d.stack = d.stack[last], d.stack[:last]
+		if c > always && d.noted.see(c) {
+			n := d.nodes.things[c]
+			if !yield(n) {
+				return
+			}
+			d.stack = append(d.stack, n.yes, n.no)
 		}
 	}
-	return len(seen)
 }
 
 func (d *diagrams) oldestFirst(c condition, cube []answer, yield func([]answer) bool) bool {
@@ -219,64 +266,67 @@ func (d *diagrams) oldestFirst(c condition, cube []answer, yield func([]answer) 
 
 // oldest is the oldest question that the condition depends on.
 func (d *diagrams) oldest(c condition) int32 {
-	seen := map[condition]bool{}
-	stack, oldest := []condition{c}, d.nodes.things[c].question
-	for len(stack) > 0 {
-		c, stack = stack[len(stack)-1], stack[:len(stack)-1]
-		if c > always && !seen[c] {
-			seen[c] = true
-			oldest = min(oldest, d.nodes.things[c].question)
-			stack = append(stack, d.nodes.things[c].yes, d.nodes.things[c].no)
-		}
-	}
+	oldest := d.nodes.things[c].question
+	d.each(c, func(n choice) bool {
+		oldest = min(oldest, n.question)
+		return true
+	})
 	return oldest
 }
 
 // given is the condition once a question is answered.
 func (d *diagrams) given(c condition, a answer) condition {
-	memo := map[condition]condition{}
-	var walk func(condition) condition
-	walk = func(c condition) condition {
-		n := d.nodes.things[c]
-		switch {
-		case n.question < a.question:
-			return c // also the constants: no older question stands above
-		case n.question == a.question && a.yes:
-			return n.yes
-		case n.question == a.question:
-			return n.no
-		}
-		if known, ok := memo[c]; ok {
-			return known
-		}
-		memo[c] = d.node(n.question, walk(n.yes), walk(n.no))
-		return memo[c]
+	d.noted.begin(len(d.nodes.things))
+	return d.settled(c, a)
+}
+
+func (d *diagrams) settled(c condition, a answer) condition {
+	n := d.nodes.things[c]
+	switch {
+	case n.question < a.question:
+		return c // also the constants: no older question stands above
+	case n.question == a.question && a.yes:
+		return n.yes
+	case n.question == a.question:
+		return n.no
 	}
-	return walk(c)
+	if known, ok := d.noted.known(c); ok {
+		return known
+	}
+	comesTo := d.node(n.question, d.settled(n.yes, a), d.settled(n.no, a))
+	d.noted.note(c, comesTo)
+	return comesTo
 }
 
 // agrees reports whether the condition can hold under the answers, which are
 // in the order of their questions.
 func (d *diagrams) agrees(c condition, answers []answer) bool {
-	fits := map[condition]bool{always: true, never: false}
-	var walk func(condition, []answer) bool
-	walk = func(c condition, answers []answer) bool {
-		if known, ok := fits[c]; ok {
-			return known
-		}
-		n := d.nodes.things[c]
-		for len(answers) > 0 && answers[len(answers)-1].question > n.question {
-			answers = answers[:len(answers)-1]
-		}
-		given, yes := false, false
-		if len(answers) > 0 {
-			last := answers[len(answers)-1]
-			given, yes = last.question == n.question, last.yes
-		}
-		fits[c] = (!given || yes) && walk(n.yes, answers) || (!given || !yes) && walk(n.no, answers)
-		return fits[c]
+	d.noted.begin(len(d.nodes.things))
+	return d.canHold(c, answers)
+}
+
+func (d *diagrams) canHold(c condition, answers []answer) bool {
+	if c <= always {
+		return c == always
 	}
-	return walk(c, answers)
+	if known, ok := d.noted.known(c); ok {
+		return known == always
+	}
+	n := d.nodes.things[c]
+	for len(answers) > 0 && answers[len(answers)-1].question > n.question {
+		answers = answers[:len(answers)-1]
+	}
+	given, yes := false, false
+	if len(answers) > 0 {
+		last := answers[len(answers)-1]
+		given, yes = last.question == n.question, last.yes
+	}
+	can := never
+	if (!given || yes) && d.canHold(n.yes, answers) || (!given || !yes) && d.canHold(n.no, answers) {
+		can = always
+	}
+	d.noted.note(c, can)
+	return can == always
 }
 
 func (d *diagrams) youngestFirst(c condition, cube []answer, yield func([]answer) bool) bool {

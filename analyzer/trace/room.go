@@ -23,10 +23,12 @@ type room struct {
 	byFate map[fate]int
 	ended  []endings
 	found  []found
-	steps  []Step
-	todo   []tail
-	shared []Step // by the paths of the trace that is being written; its rest is free
-	words  words
+	// writtenSteps are those of all paths, steps the numbers of one path's.
+	writtenSteps []Step
+	steps        []int32
+	todo         []tail
+	shared       []Step // by the paths of the trace that is being written; its rest is free
+	words        words
 }
 
 // maxKeptEffort is the effort of a walk up to which its room is kept.
@@ -55,6 +57,8 @@ func (w *walk) over() {
 	clear(w.found)
 	w.found = w.found[:0]
 	w.shared = nil
+	clear(w.writtenSteps)
+	w.writtenSteps = w.writtenSteps[:0]
 	w.remarks = nil
 	w.exits.reset()
 	w.trails.reset()

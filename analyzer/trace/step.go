@@ -73,6 +73,7 @@ type trail struct {
 	chain         *netfilter.Chain // of a policy
 	missed        netfilter.Match
 	packet        int32 // after the step
+	written       int32 // place of the Step among those of the trace, from 1; 0: not written yet
 	note          string
 }
 
@@ -107,7 +108,8 @@ type tail struct {
 }
 
 // path writes a trail out, oldest step first. With more than maxSteps of them,
-// the oldest are left out, and a first step says so.
+// the oldest are left out, and a first step says so. A step is written once for
+// all paths that it is a part of.
 func (w *walk) path(t *trail) []Step {
 	out, todo := w.steps[:0], append(w.todo[:0], tail{trail: t})
 	for len(todo) > 0 && len(out) < maxSteps {
@@ -122,13 +124,18 @@ func (w *walk) path(t *trail) []Step {
 			todo = append(todo, tail{t.trail, true}, tail{trail: t.inner})
 		default:
 			if t.effect != nothing {
-				out = append(out, w.written(t.trail))
+				if t.written == 0 {
+					w.writtenSteps = append(w.writtenSteps, w.written(t.trail))
+					t.written = int32(len(w.writtenSteps))
+				}
+				out = append(out, t.written-1)
 			}
 			todo = append(todo, tail{trail: t.before})
 		}
 	}
 	if len(out) == maxSteps {
-		out = append(out, Step{Effect: "more steps than can be shown", Matched: Yes})
+		w.writtenSteps = append(w.writtenSteps, Step{Effect: "more steps than can be shown", Matched: Yes})
+		out = append(out, int32(len(w.writtenSteps)-1))
 	}
 	w.steps, w.todo = out, todo
 	if len(out) == 0 {
@@ -140,7 +147,7 @@ func (w *walk) path(t *trail) []Step {
 	}
 	start := len(w.shared)
 	for i := range out {
-		w.shared = append(w.shared, out[len(out)-1-i])
+		w.shared = append(w.shared, w.writtenSteps[out[len(out)-1-i]])
 	}
 	return w.shared[start:len(w.shared):len(w.shared)]
 }

@@ -28,6 +28,7 @@ type walk struct {
 	questions []question
 	asked     map[string]int32
 	askedOwn  map[netip.Addr]int32
+	key       []byte // of the question that is asked, to be used again
 
 	visits numbering[visit]
 	fates  []visited // of the visits, by number

@@ -28,6 +28,7 @@ type Table struct {
 
 	services []*VirtualServer
 	index    map[Key]*VirtualServer
+	named    map[nameKey]*VirtualServer
 
 	// What the kernel counts to spare itself a look (ip_vs_ctl.c,
 	// ip_vs_add_service).
@@ -48,6 +49,12 @@ type Key struct {
 	Mark     uint32           // 0 without
 }
 
+// nameKey tells those apart that have no Key.
+type nameKey struct {
+	protocol uint8
+	name     string
+}
+
 // Services are the virtual servers in the order of the text. The caller must
 // not change the slice.
 func (t *Table) Services() []*VirtualServer { return t.services }
@@ -59,15 +66,23 @@ func (t *Table) NumRealServers() int { return t.made }
 // becomes of a packet is told by Find.
 func (t *Table) Service(k Key) *VirtualServer { return t.index[k] }
 
+// Named is the virtual server that goes by an unresolved name, nil if there is
+// none.
+func (t *Table) Named(protocol uint8, name string) *VirtualServer {
+	return t.named[nameKey{protocol, name}]
+}
+
 // Add appends a virtual server, whose real servers are still to come. It is not
-// added when there is one with its key, which is given instead. One that goes
-// by an unresolved name has no key, and is always added.
+// added when there is one with its key, or with its name if it has no key: that
+// one is given instead.
 func (t *Table) Add(v VirtualServer) (added *VirtualServer, isNew bool) {
 	key, hasKey := v.Key()
+	same := t.Named(v.Protocol, v.Name)
 	if hasKey {
-		if same := t.index[key]; same != nil {
-			return same, false
-		}
+		same = t.index[key]
+	}
+	if same != nil {
+		return same, false
 	}
 	if len(t.room) == cap(t.room) {
 		t.room = make([]VirtualServer, 0, chunk(len(t.services)))
@@ -76,7 +91,12 @@ func (t *Table) Add(v VirtualServer) (added *VirtualServer, isNew bool) {
 	added = &t.room[len(t.room)-1]
 	added.table, added.servers = t, nil
 	t.services = append(t.services, added)
-	if hasKey {
+	if !hasKey {
+		if t.named == nil {
+			t.named = map[nameKey]*VirtualServer{}
+		}
+		t.named[nameKey{v.Protocol, v.Name}] = added
+	} else {
 		if t.index == nil {
 			t.index = map[Key]*VirtualServer{}
 		}

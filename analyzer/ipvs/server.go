@@ -46,6 +46,8 @@ type Details struct {
 	Persistent      uint32
 	PersistentKnown bool
 	Stats           *Stats // nil when the text has none
+
+	file *source.File // of the text, if it is not the virtual server's
 }
 
 // Forwarding is how packets get to a real server.
@@ -145,15 +147,23 @@ func (r *RealServer) String() string {
 }
 
 // Pos is the line of the text that names the real server.
-func (r *RealServer) Pos() source.Position { return r.text.pos(r.service.file) }
+func (r *RealServer) Pos() source.Position { return r.text.pos(r.file()) }
 
 // Text is the real server's line as captured, "" when it comes from no text.
-func (r *RealServer) Text() string { return r.text.of(r.service.file) }
+func (r *RealServer) Text() string { return r.text.of(r.file()) }
+
+func (r *RealServer) file() *source.File {
+	if r.more != nil && r.more.file != nil {
+		return r.more.file
+	}
+	return r.service.file
+}
 
 // SetText says where the real server stands, in its virtual server's file.
 func (r *RealServer) SetText(s source.Span) { r.text = spanOf(s) }
 
-// AddServer appends a real server. Pointers to real servers that were handed
+// AddServer appends a real server, which may be one of another virtual server
+// or table: it keeps its text. Pointers to real servers that were handed
 // out before are no longer good: build first, then read.
 func (v *VirtualServer) AddServer(r RealServer) *RealServer {
 	t := v.table
@@ -176,6 +186,11 @@ func (v *VirtualServer) AddServer(r RealServer) *RealServer {
 		grown := make([]RealServer, n, size)
 		copy(grown, v.servers)
 		v.servers = grown
+	}
+	if r.service != nil && r.file() != v.file {
+		d := r.Details()
+		d.file = r.file()
+		r.more = &d
 	}
 	r.service = v
 	v.servers = append(v.servers, r)

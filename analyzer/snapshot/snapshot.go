@@ -54,6 +54,8 @@ type Source struct {
 	Tables         []string // names, in the order of the text
 	Chains, Rules  int
 	Objects        int // of the cluster that were read
+	// VirtualServers and RealServers are counted in texts of the IPVS table.
+	VirtualServers, RealServers int
 	// Lines counts the lines from the text's first to its last.
 	Lines int
 	// SkippedLines counts the lines that were not understood, in the text and
@@ -76,14 +78,16 @@ const (
 	IPVSADMSave  Format = "ipvsadm-save"
 	IPVSADMList  Format = "ipvsadm-list"
 	ProcIPVS     Format = "proc-net-ip_vs"
-	IPSetSave    Format = "ipset-save"
-	IPSetList    Format = "ipset-list"
-	IPAddr       Format = "ip-addr"
-	IPAddrJSON   Format = "ip-addr-json"
-	IPRoute      Format = "ip-route"
-	IPRouteJSON  Format = "ip-route-json"
-	Conntrack    Format = "conntrack"
-	Manifests    Format = "manifests"
+	// IPVSConnections are those of "ipvsadm -Lc" and /proc/net/ip_vs_conn.
+	IPVSConnections Format = "ipvs-connections"
+	IPSetSave       Format = "ipset-save"
+	IPSetList       Format = "ipset-list"
+	IPAddr          Format = "ip-addr"
+	IPAddrJSON      Format = "ip-addr-json"
+	IPRoute         Format = "ip-route"
+	IPRouteJSON     Format = "ip-route-json"
+	Conntrack       Format = "conntrack"
+	Manifests       Format = "manifests"
 )
 
 // An Address is an address of one of the node's interfaces.

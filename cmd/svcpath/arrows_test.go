@@ -85,6 +85,8 @@ var arrows = []arrow{
 		because: "it runs commands in network namespaces, and knows nothing of what they print"},
 	{from: "parsers/manifests", never: inputOutput,
 		because: "a parser is given bytes: opening files is the work of parsers/capture"},
+	{from: "parsers/ipvsadm", never: append([]string{"parsers/..."}, inputOutput...),
+		because: "a parser is given bytes: opening files is the work of parsers/capture"},
 	{from: "parsers/iproute", never: inputOutput,
 		because: "a parser is given bytes: opening files is the work of parsers/capture"},
 

@@ -10,9 +10,11 @@ import (
 	"net/netip"
 	"slices"
 
+	"github.com/svcpath/svcpath/analyzer/ipvs"
 	"github.com/svcpath/svcpath/analyzer/netfilter"
 	"github.com/svcpath/svcpath/analyzer/snapshot"
 	"github.com/svcpath/svcpath/analyzer/source"
+	"github.com/svcpath/svcpath/parsers/ipvsadm"
 )
 
 // Options say what is known besides the inputs, and how they are read.
@@ -104,17 +106,21 @@ func Open(inputs []string, o Options) (*snapshot.Snapshot, error) {
 func assemble(readings []*reading, o Options) *snapshot.Snapshot {
 	snap := &snapshot.Snapshot{PodCIDRs: slices.Clone(o.PodCIDRs)}
 	var tables []*netfilter.Table
+	var servers []*ipvs.Table
 	for _, r := range readings {
 		snap.Sources = append(snap.Sources, r.sources...)
 		snap.Addresses = append(snap.Addresses, r.addrs...)
 		snap.Routes = append(snap.Routes, r.routes...)
 		snap.Diagnostics = append(snap.Diagnostics, r.diagnostics()...)
 		tables = append(tables, r.captured()...)
+		servers = append(servers, r.ipvs...)
 	}
 	var diags []source.Diagnostic
 	snap.Tables, diags = chooseTables(tables)
 	snap.Diagnostics = append(snap.Diagnostics, diags...)
 	snap.Cluster, diags = joinObjects(readings)
+	snap.Diagnostics = append(snap.Diagnostics, diags...)
+	snap.IPVS, diags = ipvsadm.Merge(servers)
 	snap.Diagnostics = append(snap.Diagnostics, diags...)
 	setAddresses(snap, o.NodeIPs)
 	return snap

@@ -5,6 +5,7 @@ import (
 	"github.com/svcpath/svcpath/analyzer/source"
 	"github.com/svcpath/svcpath/parsers/iproute"
 	"github.com/svcpath/svcpath/parsers/iptablessave"
+	"github.com/svcpath/svcpath/parsers/ipvsadm"
 )
 
 // A format is one kind of text that a file can hold.
@@ -27,7 +28,7 @@ type format struct {
 var formats = []format{
 	{begins: hunkBegins, read: skipHunk},
 	// Before iptables-save, whose rules begin with -A as well.
-	{begins: ipvsadmSaveBegins, read: unbuilt(snapshot.IPVSADMSave, "ipvsadm-save output", whileLine(ipvsadmSaveBegins))},
+	{begins: ipvsadm.SaveBegins, read: readIPVSSave},
 	{begins: iptablessave.Begins, read: readIPTablesSave},
 	{begins: iproute.AddrBegins, read: readAddr},
 	{begins: iproute.RouteBegins, read: readRoute},
@@ -37,8 +38,8 @@ var formats = []format{
 	{begins: jsonBegins, confirm: jsonHas("apiVersion", "kind"), read: readManifestsJSON},
 	{begins: yamlBegins, confirm: isManifest, read: readManifestsYAML},
 	{begins: nftBegins, read: unbuilt(snapshot.NFTList, "nft list ruleset output", nftEnd)},
-	{begins: ipvsListBegins, confirm: isProcIPVS, read: unbuilt(snapshot.ProcIPVS, "/proc/net/ip_vs", whileLine(ipvsListContinues))},
-	{begins: ipvsListBegins, read: unbuilt(snapshot.IPVSADMList, "ipvsadm -L output", whileLine(ipvsListContinues))},
+	{begins: ipvsadm.ListBegins, read: readIPVSList},
+	{begins: ipvsConnectionsBegin, read: unbuilt(snapshot.IPVSConnections, "a list of IPVS connections", whileLine(ipvsConnectionsContinue))},
 	{begins: ipsetSaveBegins, read: unbuilt(snapshot.IPSetSave, "ipset save output", whileLine(ipsetSaveContinues))},
 	{begins: ipsetListBegins, confirm: isIPSetList, read: unbuilt(snapshot.IPSetList, "ipset list output", ipsetListEnd)},
 	{begins: ipsetXMLBegins, read: unbuilt(snapshot.IPSetList, "ipset list -o xml output", ipsetXMLEnd)},

@@ -60,6 +60,14 @@ Prot LocalAddress:Port Scheduler Flags
 UDP  0A604601:0202 rr  
   -> 0AF40147:05EA      Masq    1      0          1         
 `
+	ipvsConnections = `IPVS connection entries
+pro expire state       source             virtual            destination
+TCP 01:36  TIME_WAIT   10.244.1.10:57164  10.96.20.1:80      10.244.3.21:8080
+UDP 04:43  UDP         10.244.1.10:42916  10.96.0.10:53      10.244.1.2:53
+`
+	procIPVSConn = `Pro FromIP   FPrt ToIP     TPrt DestIP   DPrt State       Expires PEName PEData
+TCP 0AF4010A DF4C 0A601401 0050 0AF40315 1F90 TIME_WAIT        96
+`
 	ipsetSave = `create KUBE-CLUSTER-IP hash:ip,port family inet hashsize 1024 maxelem 65536 bucketsize 12 initval 0x9068a6e7
 add KUBE-CLUSTER-IP 10.96.50.2,tcp:6379
 create KUBE-NODE-PORT-TCP bitmap:port range 0-65535
@@ -154,10 +162,12 @@ func TestEveryTextBesideEveryOther(t *testing.T) {
 	texts := []struct{ name, text, format, what string }{
 		{"nft", nftText, "nft-list", "nft list ruleset output"},
 		{"nft JSON", nftJSON, "nft-json", "nft -j list ruleset output"},
-		{"ipvsadm-save", ipvsadmSave, "ipvsadm-save", "ipvsadm-save output"},
-		{"ipvsadm -L", ipvsadmList, "ipvsadm-list", "ipvsadm -L output"},
-		{"ipvsadm -L --stats", ipvsadmStats, "ipvsadm-list", "ipvsadm -L output"},
-		{"ip_vs", procIPVS, "proc-net-ip_vs", "/proc/net/ip_vs"},
+		{"ipvsadm-save", ipvsadmSave, "ipvsadm-save", ""},
+		{"ipvsadm -L", ipvsadmList, "ipvsadm-list", ""},
+		{"ipvsadm -L --stats", ipvsadmStats, "ipvsadm-list", ""},
+		{"ip_vs", procIPVS, "proc-net-ip_vs", ""},
+		{"ipvsadm -Lc", ipvsConnections, "ipvs-connections", "a list of IPVS connections"},
+		{"ip_vs_conn", procIPVSConn, "ipvs-connections", "a list of IPVS connections"},
 		{"ipset save", ipsetSave, "ipset-save", "ipset save output"},
 		{"ipset list", ipsetList, "ipset-list", "ipset list output"},
 		{"ipset XML", ipsetXML, "ipset-list", "ipset list -o xml output"},
@@ -242,8 +252,7 @@ func TestLookalikes(t *testing.T) {
 		{"nft cut short before another text", nftText[:100] + "\n" + addr, recognition{
 			formats: []string{"nft-list, 5 lines, not read", "ip-addr, 4 lines"}, reads: []string{"nft list ruleset output is recognised but not read yet: 5 lines"}}},
 		{"three nodes in one paste", ">>> a\n" + ipvsadmList + ">>> b\n" + ipvsadmList + ipvsadmList, recognition{
-			formats: []string{"ipvsadm-list, 7 lines, not read", "ipvsadm-list, 7 lines, not read", "ipvsadm-list, 7 lines, not read"},
-			reads:   []string{"ipvsadm -L output is recognised but not read yet: 21 lines in 3 places"}, skipped: 2}},
+			formats: []string{"ipvsadm-list, 7 lines", "ipvsadm-list, 7 lines", "ipvsadm-list, 7 lines"}, skipped: 2}},
 		{"members of a set go on to a blank line if it has no count", "Name: X\nType: hash:ip\nMembers:\n10.0.0.1\n10.0.0.2\n\n10.0.0.3\n", recognition{
 			formats: []string{"ipset-list, 5 lines, not read"}, reads: []string{"ipset list output is recognised but not read yet: 5 lines"}, skipped: 1}},
 	}

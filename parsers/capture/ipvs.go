@@ -1,63 +1,55 @@
 package capture
 
 import (
-	"strings"
-
+	"github.com/svcpath/svcpath/analyzer/snapshot"
 	"github.com/svcpath/svcpath/analyzer/source"
+	"github.com/svcpath/svcpath/parsers/ipvsadm"
 )
 
-func ipvsadmSaveBegins(line string) bool {
-	if !starts(line, "-") {
-		return false
-	}
-	w, n := words(line)
-	if n < 3 || w[0] != "-A" && w[0] != "-a" {
-		return false
-	}
-	switch w[1] {
-	case "-t", "-u", "-f", "--tcp-service", "--udp-service", "--sctp-service", "--fwmark-service":
-		return true
-	}
-	return false
+func readIPVSSave(r *reading, at source.Cursor, foreign func(string) bool) (*snapshot.Source, source.Cursor) {
+	t, next := ipvsadm.ParseSave(at, foreign)
+	return r.ipvsText(snapshot.IPVSADMSave, t), next
 }
 
-func ipvsListBegins(line string) bool {
+func readIPVSList(r *reading, at source.Cursor, foreign func(string) bool) (*snapshot.Source, source.Cursor) {
+	t, proc, next := ipvsadm.ParseList(at, foreign)
+	if proc {
+		return r.ipvsText(snapshot.ProcIPVS, t), next
+	}
+	return r.ipvsText(snapshot.IPVSADMList, t), next
+}
+
+func (r *reading) ipvsText(f snapshot.Format, t *ipvsadm.Text) *snapshot.Source {
+	r.ipvs = append(r.ipvs, t.Table)
+	src := r.source(f, t.Diagnostics)
+	src.VirtualServers, src.RealServers = len(t.Table.Services()), t.Table.NumRealServers()
+	return src
+}
+
+// Connections of IPVS, as "ipvsadm -Lc" and /proc/net/ip_vs_conn print them:
+// they are named, and nothing is concluded from them.
+
+func ipvsConnectionsBegin(line string) bool {
 	if !starts(line, "IP") {
 		return false
 	}
 	w, n := words(line)
-	return n >= 4 && w[0] == "IP" && w[1] == "Virtual" && w[2] == "Server" && w[3] == "version" ||
-		n >= 2 && w[0] == "Prot" && w[1] == "LocalAddress:Port"
+	return n >= 3 && w[0] == "IPVS" && w[1] == "connection" && w[2] == "entries" ||
+		n >= 5 && w[0] == "Pro" && w[1] == "FromIP" && w[2] == "FPrt" && w[3] == "ToIP"
 }
 
-func ipvsListContinues(line string) bool {
+func ipvsConnectionsContinue(line string) bool {
 	w, n := words(line)
-	if n < 2 {
+	if n < 6 {
 		return false
 	}
 	switch w[0] {
-	case "Prot":
-		return w[1] == "LocalAddress:Port"
-	case "->":
+	case "pro":
+		return w[1] == "expire"
+	case "TCP", "UDP", "SCTP":
 		return true
-	case "TCP", "UDP", "SCTP", "FWM":
-		return w[0] == "FWM" || strings.Contains(w[1], ":")
-	}
-	return false
-}
-
-// isProcIPVS tells the kernel's own listing from ipvsadm's: it has the same
-// first line, but no columns (net/netfilter/ipvs/ip_vs_ctl.c, ip_vs_info_seq_show).
-func isProcIPVS(at source.Cursor) bool {
-	for range 3 {
-		line, after := at.Next()
-		if strings.HasPrefix(strings.TrimLeft(line, " \t"), "-> RemoteAddress:Port Forward Weight") {
-			return true
-		}
-		if !after.More() {
-			break
-		}
-		at = after
+	case "IP": // the clients of a firewall mark
+		return w[1] != "Virtual"
 	}
 	return false
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/svcpath/svcpath/analyzer/cluster"
+	"github.com/svcpath/svcpath/analyzer/ipvs"
 	"github.com/svcpath/svcpath/analyzer/netfilter"
 	"github.com/svcpath/svcpath/analyzer/snapshot"
 	"github.com/svcpath/svcpath/analyzer/source"
@@ -17,6 +18,7 @@ type reading struct {
 	file    *source.File
 	sources []*snapshot.Source
 	tables  []*netfilter.Table
+	ipvs    []*ipvs.Table
 	addrs   []snapshot.Address
 	routes  []snapshot.Route
 	objects cluster.Objects

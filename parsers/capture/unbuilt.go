@@ -40,8 +40,8 @@ func unbuilt(f snapshot.Format, what string, end extent) func(*reading, source.C
 // remark says that the text is not read, and how much there is of it.
 func (k knownText) remark() source.Diagnostic {
 	severity := source.Warning
-	if k.format == snapshot.Manifests || k.format == snapshot.Conntrack {
-		severity = source.Info // neither tells what the kernel does with the next connection
+	if k.format == snapshot.Manifests || k.format == snapshot.Conntrack || k.format == snapshot.IPVSConnections {
+		severity = source.Info // none of them tells what the kernel does with the next connection
 	}
 	message := fmt.Sprintf("%s is recognised but not read yet: %s", k.what, count(k.lines, "line"))
 	if k.places > 1 {

@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-//go:embed myth2-loadbalancer service-zoo
+//go:embed ipvs-fault-nodeport-drift ipvs-myth2-loadbalancer ipvs-service-zoo myth2-loadbalancer service-zoo
 var files embed.FS
 
 // A Sample is a recording of one node.
@@ -21,6 +21,24 @@ type Sample struct {
 }
 
 var all = []Sample{
+	{
+		Name:  "ipvs-fault-nodeport-drift",
+		Title: "IPVS mode: a node port whose real servers are not its service's",
+		Summary: "The node of ipvs-service-zoo, where one virtual server of a node port lacks an endpoint " +
+			"and has an address that is none.",
+	},
+	{
+		Name:  "ipvs-myth2-loadbalancer",
+		Title: "IPVS mode: a LoadBalancer service that has no load balancer yet",
+		Summary: "The service of myth2-loadbalancer in IPVS mode: node port and cluster IP are virtual servers " +
+			"that have nothing in common but their real servers.",
+	},
+	{
+		Name:  "ipvs-service-zoo",
+		Title: "IPVS mode: most kinds of Service",
+		Summary: "27 services in IPVS mode, where a path is spread over iptables, ipsets, the IPVS table " +
+			"and the addresses of kube-ipvs0.",
+	},
 	{
 		Name:  "myth2-loadbalancer",
 		Title: "a LoadBalancer service that has no load balancer yet",

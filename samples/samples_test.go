@@ -23,10 +23,13 @@ func TestEverySampleIsWhole(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, name := range []string{
-			"README.md", "iptables-save.txt", "ip6tables-save.txt", "ip-addr.txt", "ip-route.txt",
-			"manifests.yaml", "node.yaml", "kube-proxy-config.yaml", "flows.yaml",
-		} {
+		names := []string{"README.md", "iptables-save.txt", "ip6tables-save.txt", "ip-addr.txt", "manifests.yaml", "node.yaml"}
+		if strings.HasPrefix(s.Name, "ipvs-") {
+			names = append(names, "ipset-save.txt", "ipvsadm-save.txt")
+		} else {
+			names = append(names, "ip-route.txt", "kube-proxy-config.yaml", "flows.yaml")
+		}
+		for _, name := range names {
 			if text, err := fs.ReadFile(files, name); err != nil || len(text) == 0 {
 				t.Errorf("%s: %s: %d bytes, %v", s.Name, name, len(text), err)
 			}
@@ -52,7 +55,7 @@ func TestEveryDirectoryIsListed(t *testing.T) {
 }
 
 func TestOpenNamesTheSamples(t *testing.T) {
-	const want = `no sample is named "zoo": there are myth2-loadbalancer, service-zoo`
+	const want = `no sample is named "zoo": there are ipvs-fault-nodeport-drift, ipvs-myth2-loadbalancer, ipvs-service-zoo, myth2-loadbalancer, service-zoo`
 	if _, err := samples.Open("zoo"); err == nil || err.Error() != want {
 		t.Errorf("got %v\nwant %s", err, want)
 	}

@@ -88,6 +88,7 @@ const (
 	IPRouteJSON     Format = "ip-route-json"
 	Conntrack       Format = "conntrack"
 	Manifests       Format = "manifests"
+	Bundle          Format = "bundle" // the manifest of what "svcpath capture" records
 )
 
 // An Address is an address of one of the node's interfaces.

@@ -3,6 +3,7 @@ package capture
 import (
 	"github.com/svcpath/svcpath/analyzer/snapshot"
 	"github.com/svcpath/svcpath/analyzer/source"
+	"github.com/svcpath/svcpath/parsers/bundle"
 	"github.com/svcpath/svcpath/parsers/iproute"
 	"github.com/svcpath/svcpath/parsers/iptablessave"
 	"github.com/svcpath/svcpath/parsers/ipvsadm"
@@ -35,6 +36,8 @@ var formats = []format{
 	{begins: jsonBegins, confirm: jsonHas("ifindex", "ifname"), read: readAddrJSON},
 	{begins: jsonBegins, confirm: isRouteJSON, read: readRouteJSON},
 	{begins: jsonBegins, confirm: jsonHas("nftables"), read: unbuilt(snapshot.NFTJSON, "nft -j list ruleset output", jsonEnd)},
+	// Before other objects with an apiVersion.
+	{begins: jsonBegins, confirm: bundle.Begins, read: readBundle},
 	{begins: jsonBegins, confirm: jsonHas("apiVersion", "kind"), read: readManifestsJSON},
 	{begins: yamlBegins, confirm: isManifest, read: readManifestsYAML},
 	{begins: nftBegins, read: unbuilt(snapshot.NFTList, "nft list ruleset output", nftEnd)},
@@ -85,6 +88,11 @@ func readRouteJSON(r *reading, at source.Cursor, _ func(string) bool) (*snapshot
 	routes, diags, next := iproute.ParseRouteJSON(at)
 	r.routes = append(r.routes, routes...)
 	return r.source(snapshot.IPRouteJSON, diags), next
+}
+
+func readBundle(r *reading, at source.Cursor, _ func(string) bool) (*snapshot.Source, source.Cursor) {
+	_, diags, next := bundle.Parse(at)
+	return r.source(snapshot.Bundle, diags), next
 }
 
 // source makes a source of a text that left nothing but these remarks unread.

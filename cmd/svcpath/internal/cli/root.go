@@ -47,7 +47,8 @@ func (p *program) rootCommand() *cobra.Command {
 		Long: `svcpath reads the packet filter rules of a Kubernetes node from files and shows where each
 entry of each Service leads: cluster IP, node port, load-balancer IP, external IP. It answers
 with the dump's own lines as evidence. It works on what was captured and nothing else: it
-opens no connection, starts no program and changes nothing.
+opens no connection, starts no program and changes nothing. Only capture looks at the machine
+that it runs on.
 
 An INPUT is a file, a directory, an archive (.tar, .tar.gz), "-" for standard input, or
 sample:NAME for a recording that is built in. Files may be compressed with gzip or zstd; what
@@ -79,7 +80,7 @@ they hold is told by their content. All INPUTs of one call are one node at one m
 	flags.BoolVarP(&p.quiet, "quiet", "q", false, "say less")
 	flags.BoolVarP(&p.verbose, "verbose", "v", false, "say more")
 
-	root.AddCommand(p.analyzeCommand(), p.traceCommand(), p.verifyCommand(), p.graphCommand(), p.samplesCommand(), p.versionCommand())
+	root.AddCommand(p.analyzeCommand(), p.traceCommand(), p.verifyCommand(), p.graphCommand(), p.samplesCommand(), p.captureCommand(), p.versionCommand())
 	mendCobra(root)
 	return root
 }
@@ -106,7 +107,7 @@ func needsInput(_ *cobra.Command, args []string) error {
 // analyze opens the inputs and analyses what they hold. Both results can be
 // there: what could be analysed, and what could not be used.
 func (p *program) analyze(inputs []string) (*analyzer.Analysis, error) {
-	done := p.showProgress()
+	done := p.showProgress("analyzing")
 	defer done()
 	collectSeldom()
 	snap, err := capture.Open(inputs, capture.Options{

@@ -34,9 +34,9 @@ func (p *program) width() int {
 	return 0
 }
 
-// showProgress shows that something is being done, until done is called: on a
+// showProgress shows what is being done, until done is called: on a
 // terminal, and only if it takes more than a second.
-func (p *program) showProgress() (done func()) {
+func (p *program) showProgress(doing string) (done func()) {
 	if terminal(p.stderr) == nil || p.quiet {
 		return func() {}
 	}
@@ -50,7 +50,7 @@ func (p *program) showProgress() (done func()) {
 		}
 		bar := progressbar.NewOptions(-1,
 			progressbar.OptionSetWriter(p.stderr),
-			progressbar.OptionSetDescription("analyzing"),
+			progressbar.OptionSetDescription(doing),
 			progressbar.OptionSpinnerType(14),
 			progressbar.OptionSetElapsedTime(true),
 			progressbar.OptionClearOnFinish(),

@@ -56,6 +56,7 @@ type Source struct {
 	Objects        int // of the cluster that were read
 	// VirtualServers and RealServers are counted in texts of the IPVS table.
 	VirtualServers, RealServers int
+	Sets, Elements              int // of ipsets
 	// Lines counts the lines from the text's first to its last.
 	Lines int
 	// SkippedLines counts the lines that were not understood, in the text and

@@ -91,6 +91,10 @@ var arrows = []arrow{
 		because: "a parser is given bytes: opening files is the work of parsers/capture"},
 	{from: "parsers/ipvsadm", never: append([]string{"parsers/..."}, inputOutput...),
 		because: "a parser is given bytes: opening files is the work of parsers/capture"},
+	{from: "parsers/ipsetsave", never: inputOutput,
+		because: "a parser is given bytes: opening files is the work of parsers/capture"},
+	{from: "parsers/internal/protocol", never: []string{module},
+		because: "it is a table of names, for any parser"},
 	{from: "parsers/iproute", never: inputOutput,
 		because: "a parser is given bytes: opening files is the work of parsers/capture"},
 

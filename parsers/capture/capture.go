@@ -107,6 +107,7 @@ func assemble(readings []*reading, o Options) *snapshot.Snapshot {
 	snap := &snapshot.Snapshot{PodCIDRs: slices.Clone(o.PodCIDRs)}
 	var tables []*netfilter.Table
 	var servers []*ipvs.Table
+	var ipsets []*netfilter.IPSet
 	for _, r := range readings {
 		snap.Sources = append(snap.Sources, r.sources...)
 		snap.Addresses = append(snap.Addresses, r.addrs...)
@@ -114,6 +115,7 @@ func assemble(readings []*reading, o Options) *snapshot.Snapshot {
 		snap.Diagnostics = append(snap.Diagnostics, r.diagnostics()...)
 		tables = append(tables, r.captured()...)
 		servers = append(servers, r.ipvs...)
+		ipsets = append(ipsets, r.ipsets...)
 	}
 	var diags []source.Diagnostic
 	snap.Tables, diags = chooseTables(tables)
@@ -121,6 +123,8 @@ func assemble(readings []*reading, o Options) *snapshot.Snapshot {
 	snap.Cluster, diags = joinObjects(readings)
 	snap.Diagnostics = append(snap.Diagnostics, diags...)
 	snap.IPVS, diags = ipvsadm.Merge(servers)
+	snap.Diagnostics = append(snap.Diagnostics, diags...)
+	snap.IPSets, diags = chooseIPSets(ipsets)
 	snap.Diagnostics = append(snap.Diagnostics, diags...)
 	setAddresses(snap, o.NodeIPs)
 	return snap

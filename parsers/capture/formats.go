@@ -5,6 +5,7 @@ import (
 	"github.com/svcpath/svcpath/analyzer/source"
 	"github.com/svcpath/svcpath/parsers/bundle"
 	"github.com/svcpath/svcpath/parsers/iproute"
+	"github.com/svcpath/svcpath/parsers/ipsetsave"
 	"github.com/svcpath/svcpath/parsers/iptablessave"
 	"github.com/svcpath/svcpath/parsers/ipvsadm"
 )
@@ -43,9 +44,9 @@ var formats = []format{
 	{begins: nftBegins, read: unbuilt(snapshot.NFTList, "nft list ruleset output", nftEnd)},
 	{begins: ipvsadm.ListBegins, read: readIPVSList},
 	{begins: ipvsConnectionsBegin, read: unbuilt(snapshot.IPVSConnections, "a list of IPVS connections", whileLine(ipvsConnectionsContinue))},
-	{begins: ipsetSaveBegins, read: unbuilt(snapshot.IPSetSave, "ipset save output", whileLine(ipsetSaveContinues))},
-	{begins: ipsetListBegins, confirm: isIPSetList, read: unbuilt(snapshot.IPSetList, "ipset list output", ipsetListEnd)},
-	{begins: ipsetXMLBegins, read: unbuilt(snapshot.IPSetList, "ipset list -o xml output", ipsetXMLEnd)},
+	{begins: ipsetsave.SaveBegins, read: readIPSetSave},
+	{begins: ipsetsave.ListBegins, confirm: ipsetsave.ListConfirms, read: readIPSetList},
+	{begins: ipsetsave.XMLBegins, read: readIPSetXML},
 	{begins: iptablesListBegins, read: unbuilt(snapshot.IPTablesList, "iptables -L output", whileLine(iptablesListContinues))},
 	{begins: conntrackBegins, read: unbuilt(snapshot.Conntrack, "conntrack -L output", whileLine(conntrackContinues))},
 }

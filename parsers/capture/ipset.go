@@ -1,81 +1,96 @@
 package capture
 
 import (
-	"strconv"
-	"strings"
+	"fmt"
 
+	"github.com/svcpath/svcpath/analyzer/netfilter"
+	"github.com/svcpath/svcpath/analyzer/snapshot"
 	"github.com/svcpath/svcpath/analyzer/source"
+	"github.com/svcpath/svcpath/parsers/ipsetsave"
 )
 
-func ipsetSaveBegins(line string) bool {
-	if !starts(line, "c") {
-		return false
+func readIPSetSave(r *reading, at source.Cursor, foreign func(string) bool) (*snapshot.Source, source.Cursor) {
+	dump, next := ipsetsave.ParseSave(at, foreign)
+	return r.ipsetText(snapshot.IPSetSave, dump), next
+}
+
+func readIPSetList(r *reading, at source.Cursor, foreign func(string) bool) (*snapshot.Source, source.Cursor) {
+	dump, next := ipsetsave.ParseList(at, foreign)
+	return r.ipsetText(snapshot.IPSetList, dump), next
+}
+
+func readIPSetXML(r *reading, at source.Cursor, _ func(string) bool) (*snapshot.Source, source.Cursor) {
+	dump, next := ipsetsave.ParseXML(at)
+	return r.ipsetText(snapshot.IPSetList, dump), next
+}
+
+func (r *reading) ipsetText(f snapshot.Format, dump *ipsetsave.Dump) *snapshot.Source {
+	r.ipsets = append(r.ipsets, dump.Sets...)
+	r.remarkAll(dump.Diagnostics)
+	src := &snapshot.Source{Format: f, SkippedLines: dump.Skipped, Sets: len(dump.Sets)}
+	for _, set := range dump.Sets {
+		src.Elements += set.NumElements()
 	}
-	w, n := words(line)
-	return n >= 3 && w[0] == "create" && isIPSetType(w[2])
+	return src
 }
 
-func isIPSetType(word string) bool {
-	return strings.HasPrefix(word, "hash:") || strings.HasPrefix(word, "bitmap:") || strings.HasPrefix(word, "list:")
-}
-
-func ipsetSaveContinues(line string) bool {
-	w, n := words(line)
-	return ipsetSaveBegins(line) || n >= 3 && w[0] == "add"
-}
-
-func ipsetListBegins(line string) bool {
-	if !starts(line, "N") {
-		return false
-	}
-	w, n := words(line)
-	return n == 2 && w[0] == "Name:"
-}
-
-func isIPSetList(at source.Cursor) bool {
-	_, at = at.Next()
-	line, _ := at.Next()
-	w, n := words(line)
-	return n == 2 && w[0] == "Type:" && isIPSetType(w[1])
-}
-
-// ipsetListEnd is behind the last set's last member. Members go on to a blank
-// line; a set says how many it has, so that a prompt behind them is none.
-func ipsetListEnd(at source.Cursor, foreign func(string) bool) source.Cursor {
-	next := at
-	members := 0 // still to come; those of a set that does not count them go on
-	for at.More() {
-		line, after := at.Next()
-		w, n := words(line)
-		switch {
-		case n == 0:
-			at, members = after, 0
+// chooseIPSets keeps one capture of each set: the first that is complete, else
+// the first that holds elements, else the first. What is not used is reported
+// if it says something else.
+func chooseIPSets(captures []*netfilter.IPSet) (kept []*netfilter.IPSet, diags []source.Diagnostic) {
+	var remarks source.Remarks
+	byName := map[string]int{}
+	for _, set := range captures {
+		i, again := byName[set.Name]
+		if !again {
+			byName[set.Name] = len(kept)
+			kept = append(kept, set)
 			continue
-		case ipsetListBegins(line) && isIPSetList(at):
-			members = 1 << 62
-		case foreign(line) || members == 0:
-			return next
-		case n == 4 && strings.HasPrefix(line, "Number of entries:"):
-			if count, err := strconv.Atoi(w[3]); err == nil {
-				members = count + 1 // and the line "Members:"
-			}
-		default:
-			members--
 		}
-		at, next = after, after
+		used, other := kept[i], set
+		if rank(set) > rank(used) {
+			used, other = set, used
+			kept[i] = set
+		}
+		if rank(other) == rank(used) && !sameElements(used, other) {
+			remarks.Add(source.Diagnostic{
+				Severity: source.Warning, Pos: other.Pos, Code: "set-captured-again",
+				Message: fmt.Sprintf("set %s is captured again with other elements; the first capture, at %s, is used", source.Quote(used.Name), used.Pos),
+			})
+		}
 	}
-	return next
+	return kept, remarks.All()
 }
 
-func ipsetXMLBegins(line string) bool { return strings.TrimSpace(line) == "<ipsets>" }
+// rank says how much a capture of a set tells.
+func rank(set *netfilter.IPSet) int {
+	switch {
+	case set.Complete:
+		return 2
+	case set.HeaderOnly:
+		return 0
+	}
+	return 1
+}
 
-func ipsetXMLEnd(at source.Cursor, _ func(string) bool) source.Cursor {
-	for at.More() {
-		line, after := at.Next()
-		at = after
-		if strings.TrimSpace(line) == "</ipsets>" {
-			break
+// sameElements reports whether two captures of a set hold the same elements, in
+// whatever order, counters and timeouts aside.
+func sameElements(a, b *netfilter.IPSet) bool {
+	if a.Type != b.Type || a.Family != b.Family || a.NumElements() != b.NumElements() {
+		return false
+	}
+	known := make(map[netfilter.IPSetElement]bool, a.NumElements())
+	bare := func(e netfilter.IPSetElement) netfilter.IPSetElement {
+		e.IPSetExtension, e.Span = netfilter.IPSetExtension{}, source.Span{}
+		return e
+	}
+	for _, e := range a.Elements() {
+		known[bare(e)] = true
+	}
+	for _, e := range b.Elements() {
+		if !known[bare(e)] {
+			return false
 		}
 	}
-	return at
+	return true
 }

@@ -19,6 +19,7 @@ type reading struct {
 	sources []*snapshot.Source
 	tables  []*netfilter.Table
 	ipvs    []*ipvs.Table
+	ipsets  []*netfilter.IPSet
 	addrs   []snapshot.Address
 	routes  []snapshot.Route
 	objects cluster.Objects

@@ -12,6 +12,8 @@ type room struct {
 	// those that its next match is tried on, and what comes of the others.
 	misses, left []particle
 	acted        []exit
+	// Of run.
+	untouched [1]exit
 	// Of merged and base.
 	merging gathered
 	// Of nat.
@@ -52,6 +54,7 @@ func (w *walk) over() {
 	w.visits.reset()
 	w.fates = w.fates[:0]
 	w.depth = 0
+	w.ahead = rulesAhead{}
 	w.effort = 0
 	w.endings = w.endings[:0]
 	clear(w.found)

@@ -25,6 +25,7 @@ type room struct {
 	byFate map[fate]int
 	ended  []endings
 	found  []found
+	unseen []notSeen
 	// writtenSteps are those of all paths, steps the numbers of one path's.
 	writtenSteps []Step
 	steps        []int32
@@ -62,6 +63,7 @@ func (w *walk) over() {
 	w.shared = nil
 	clear(w.writtenSteps)
 	w.writtenSteps = w.writtenSteps[:0]
+	clear(w.unseen)
 	w.remarks = nil
 	w.exits.reset()
 	w.trails.reset()

@@ -24,7 +24,8 @@ type Analysis struct {
 	// Tracer follows packets. Making it costs one look at each chain, and
 	// none at rules, so every analysis has one.
 	Tracer *trace.Tracer
-	// Findings are where structure and trace of an entry differ.
+	// Findings are where structure and trace of an entry differ, and where the
+	// kernel's lists do.
 	Findings []audit.Finding
 	// Diagnostics are the remarks of all stages, in the order of the input.
 	Diagnostics []source.Diagnostic
@@ -56,7 +57,7 @@ func Analyze(s *snapshot.Snapshot) *Analysis {
 	a.Coverage = coverageOf(s, a.Inventory.Mode)
 	a.Tracer = trace.New(s)
 	findings, remarks := proof.Check(s, a.Inventory, a.Tracer)
-	a.Findings = findings
+	a.Findings = append(findings, proof.Mismatches(a.Inventory)...)
 	a.Diagnostics = slices.Concat(s.Diagnostics, a.Inventory.Diagnostics, remarks)
 	for _, g := range a.Graphs {
 		a.Diagnostics = append(a.Diagnostics, g.Diagnostics()...)

@@ -46,10 +46,62 @@ func coverageOf(s *snapshot.Snapshot, mode kubeproxy.Mode) Coverage {
 		}
 		lacks(other, other.String()+" rules", "the other half of dual-stack services", save)
 	}
+	if mode == kubeproxy.IPVS {
+		missing = append(missing, missingIPVS(s)...)
+	}
 	if s.Addresses == nil && mode != kubeproxy.NoMode {
 		lacks(netfilter.AnyFamily, "the node's addresses", "which addresses node ports answer on, and what is local to the node", "ip addr")
 	}
 	return Coverage{Complete: len(missing) == 0, Missing: missing}
+}
+
+// missingIPVS says what IPVS mode spreads over other lists than the rules.
+func missingIPVS(s *snapshot.Snapshot) []Missing {
+	var missing []Missing
+	lacks := func(what, affects, command string) {
+		missing = append(missing, Missing{What: what, Affects: affects, Command: command, Family: netfilter.AnyFamily})
+	}
+	switch {
+	case s.IPVS == nil:
+		lacks("the IPVS table", "every entry and where it leads: in IPVS mode the rules only mark and filter", "ipvsadm-save -n")
+	case !s.IPVS.Complete:
+		lacks("the whole IPVS table (the text holds a part)", "entries that are not in the text", "ipvsadm-save -n")
+	}
+	sets := map[string]*netfilter.IPSet{}
+	for _, set := range s.IPSets {
+		sets[set.Name] = set
+	}
+	for _, family := range []netfilter.Family{netfilter.IPv4, netfilter.IPv6} {
+		name := kubeproxy.SetName(kubeproxy.ClusterIPSet, family)
+		const affects = "what entries are for, their traffic policy, whose packets are masqueraded, source ranges: the rules ask the sets (-m set)"
+		switch set := sets[name]; {
+		case set != nil && !set.Complete:
+			lacks("all elements of the ipset "+name, affects, "ipset save")
+		case set == nil && (len(s.IPSets) == 0 || family == netfilter.IPv4 || asks(s, name)):
+			lacks("the ipsets, "+family.String(), affects, "ipset save")
+		}
+	}
+	if s.Cluster == nil || len(s.Cluster.Services) == 0 {
+		lacks("the cluster's Services", "names of services, and which external entry belongs to which cluster IP: nothing in IPVS mode holds a name",
+			"kubectl get services,endpointslices,nodes -A -o yaml")
+	}
+	return missing
+}
+
+// asks reports whether a rule asks a set.
+func asks(s *snapshot.Snapshot, name string) bool {
+	for _, t := range s.Tables {
+		if c := t.Chain(kubeproxy.ServicesChain); c != nil {
+			for r := range c.Rules() {
+				for _, m := range r.Matches() {
+					if in, ok := m.(*netfilter.InSet); ok && in.Set.Name == name {
+						return true
+					}
+				}
+			}
+		}
+	}
+	return false
 }
 
 // familiesOf are the families of which the snapshot holds a table.

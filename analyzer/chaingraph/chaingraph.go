@@ -57,8 +57,7 @@ func Build(t *netfilter.Table) *Graph {
 		first:       make([]int32, len(chains)+1),
 		firstCaller: make([]int32, len(chains)+1),
 	}
-	// At most as many as rules; memory that is never written to costs nothing.
-	g.jumps = make([]edge, 0, t.NumRules())
+	g.jumps = make([]edge, 0, countJumps(t))
 	for i, c := range chains {
 		for r := range c.Rules() {
 			j, ok := r.Jump()
@@ -77,13 +76,21 @@ func Build(t *netfilter.Table) *Graph {
 		g.first[i+1] = int32(len(g.jumps))
 	}
 	g.indexCallers()
-	if !g.spreadHooks() {
-		components := g.components()
-		g.spreadHooksAround(components)
-		g.findLoops(components)
-	}
+	components := g.components()
+	g.spreadHooks(components)
 	g.findPaths()
+	g.findLoops(components)
 	return g
+}
+
+func countJumps(t *netfilter.Table) int {
+	n := 0
+	for r := range t.Rules() {
+		if _, ok := r.Jump(); ok {
+			n++
+		}
+	}
+	return n
 }
 
 // indexCallers sorts the jumps by where they lead; firstCaller[i+1] counts

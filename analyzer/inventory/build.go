@@ -11,8 +11,8 @@ import (
 )
 
 // Build reads the services back from a snapshot's rules; graphs are those of
-// its tables. A snapshot without rules of kube-proxy's iptables mode gives an
-// inventory without services.
+// its tables. A snapshot without rules of kube-proxy's iptables mode, and
+// without the lists of its IPVS mode, gives an inventory without services.
 func Build(s *snapshot.Snapshot, graphs []*chaingraph.Graph) *Inventory {
 	inv := &Inventory{}
 	graphOf := func(t *netfilter.Table) *chaingraph.Graph {
@@ -24,6 +24,13 @@ func Build(s *snapshot.Snapshot, graphs []*chaingraph.Graph) *Inventory {
 		return nil
 	}
 	inv.Mode, inv.Diagnostics = modeRemarks(s)
+	if hasIPVS(s, inv.Mode) {
+		readIPVS(s, graphOf, inv)
+	}
+	if inv.Mode == kubeproxy.IPVS {
+		slices.SortStableFunc(inv.Services, compareServices)
+		return inv
+	}
 	for _, family := range []netfilter.Family{netfilter.IPv4, netfilter.IPv6} {
 		nat, others := natOf(s, family)
 		filter := filterOf(s, family, nat)

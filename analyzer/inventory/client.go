@@ -19,6 +19,8 @@ type client struct {
 	to []netip.Addr
 	// local says that the destinations are the node's own addresses.
 	local ternary
+	// sets are the ipsets that were captured, by name.
+	sets map[string]*netfilter.IPSet
 }
 
 // ternary is an answer that may be open.
@@ -115,6 +117,8 @@ func (c *client) match(m netfilter.Match, cond *condition) ternary {
 			return yes
 		}
 		return maybe
+	case *netfilter.InSet:
+		return c.inSet(m)
 	case *netfilter.Recent:
 		if m.Action == netfilter.RecentSet {
 			return ternaryOf(!m.Not)

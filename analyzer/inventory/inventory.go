@@ -5,6 +5,8 @@ package inventory
 import (
 	"net/netip"
 
+	"github.com/svcpath/svcpath/analyzer/cluster"
+	"github.com/svcpath/svcpath/analyzer/ipvs"
 	"github.com/svcpath/svcpath/analyzer/kubeproxy"
 	"github.com/svcpath/svcpath/analyzer/netfilter"
 	"github.com/svcpath/svcpath/analyzer/source"
@@ -20,6 +22,9 @@ type Inventory struct {
 	// Diagnostics are what does not fit together: names whose hash is
 	// another's, rules that lead nowhere, chains that nothing leads to.
 	Diagnostics []source.Diagnostic
+	// Mismatches are, in IPVS mode, what one of the kernel's lists has and
+	// another lacks.
+	Mismatches []Mismatch
 }
 
 // A Service is one port of a Kubernetes Service in one address family.
@@ -41,6 +46,13 @@ type Service struct {
 	HealthCheckNodePort            uint16 // 0 for none
 
 	Chains Chains
+	// Object is the Kubernetes object that names the service in IPVS mode, nil
+	// for none.
+	Object *cluster.Service
+	// Guessed says that no name and no rule binds the service's entries
+	// together: its external ones are taken for its own because they have the
+	// real servers of its cluster IP, and no other cluster IP has them.
+	Guessed bool
 	// Endpoints are sorted by scope (cluster first), address and port.
 	Endpoints []Endpoint
 	// Entries are sorted by kind, address and port.
@@ -95,6 +107,8 @@ const (
 
 // Affinity is session affinity by client address.
 type Affinity struct {
+	// TimeoutSeconds is 0 where the input does not tell: /proc/net/ip_vs
+	// counts in ticks of the kernel's clock.
 	TimeoutSeconds uint32
 }
 
@@ -189,6 +203,12 @@ type Entry struct {
 	Path []*netfilter.Rule
 	// Endpoints are where an outside client's connections end.
 	Endpoints []Endpoint
+	// Virtual are, in IPVS mode, the virtual servers that take the entry's
+	// connections: one, or one for each of a node port's addresses.
+	Virtual []*ipvs.VirtualServer
+	// Elements are, in IPVS mode, those of sets by which kube-proxy's rules
+	// know the entry.
+	Elements []SetElement
 	// Reason puts the verdict into words; nil for none.
 	Reason Reason
 }

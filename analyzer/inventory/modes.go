@@ -18,8 +18,6 @@ func modeRemarks(s *snapshot.Snapshot) (kubeproxy.Mode, []source.Diagnostic) {
 		switch sign.Mode {
 		case kubeproxy.Userspace:
 			text = "kube-proxy's userspace mode, which was removed in 1.26: rules lead cluster IPs and node ports to ports of the kube-proxy process, which balances itself; the endpoints are not in the rules"
-		case kubeproxy.IPVS:
-			text = "IPVS mode: these rules only mark and filter, and the kernel's IPVS table balances; it is not read yet"
 		case kubeproxy.NFTables:
 			text = "nftables mode: services stand in kube-proxy's own tables, which are not read yet"
 		default:

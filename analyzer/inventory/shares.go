@@ -8,12 +8,14 @@ import (
 )
 
 // A Share is a part of new connections, exactly as the kernel deals them out:
-// num/2^bits in lowest terms. The kernel knows chances as multiples of 2⁻³¹ only,
-// so no other denominator comes up, and a thousand endpoints need no reduction
-// of fractions with ten thousand digits. The nil Share is an unknown one.
+// num/2^bits in lowest terms. Netfilter knows chances as multiples of 2⁻³¹ only,
+// so no other denominator comes up there, and a thousand endpoints need no
+// reduction of fractions with ten thousand digits. IPVS counts: its shares are
+// num/parts. The nil Share is an unknown one.
 type Share struct {
 	num   big.Int
 	bits  uint
+	parts uint64  // 0 where num is divided by 2^bits alone
 	float float64 // the nearest; renderers ask for it over and over
 }
 
@@ -32,15 +34,39 @@ func newShare(num *big.Int, bits uint) *Share {
 // NewShare is the share num/2^bits.
 func NewShare(num int64, bits uint) *Share { return newShare(big.NewInt(num), bits) }
 
+// newRatio is the share num/parts.
+func newRatio(num, parts uint64) *Share {
+	s := &Share{}
+	if num == 0 || num == parts {
+		s.num.SetUint64(min(num, 1))
+	} else {
+		s.num.SetUint64(num)
+		s.parts = parts
+	}
+	s.float = float64(num) / float64(parts)
+	return s
+}
+
+// Rat is the share as a fraction.
+func (s *Share) Rat() *big.Rat {
+	den := new(big.Int).Lsh(big.NewInt(1), s.bits)
+	if s.parts != 0 {
+		den.SetUint64(s.parts)
+	}
+	return new(big.Rat).SetFrac(&s.num, den)
+}
+
 // Fraction is the share as num/2^bits in lowest terms. The caller may change
-// num.
+// num. A share of IPVS's is none of the kind.
 func (s *Share) Fraction() (num *big.Int, bits uint) { return new(big.Int).Set(&s.num), s.bits }
 
 // Float64 is the nearest float64, from 0 to 1.
 func (s *Share) Float64() float64 { return s.float }
 
 // IsOne reports whether the share is all connections.
-func (s *Share) IsOne() bool { return s.bits == 0 && s.num.IsInt64() && s.num.Int64() == 1 }
+func (s *Share) IsOne() bool {
+	return s.bits == 0 && s.parts == 0 && s.num.IsInt64() && s.num.Int64() == 1
+}
 
 // IsZero reports whether the share is none.
 func (s *Share) IsZero() bool { return s.num.Sign() == 0 }

@@ -54,10 +54,18 @@ func Detect(s *snapshot.Snapshot) (Mode, []Evidence) {
 			}
 		}
 	}
+	for _, set := range s.IPSets {
+		if IsIPVSSet(set.Name) && set.NumElements() > 0 {
+			note(IPVS, "ipset "+set.Name, set.Pos)
+		}
+	}
+	// Virtual servers alone can be somebody else's: where the rules show another
+	// mode, they are no sign.
+	if s.IPVS != nil && len(s.IPVS.Services()) > 0 && len(seen) == 0 {
+		note(IPVS, "IPVS table", s.IPVS.Pos)
+	}
 	for _, src := range s.Sources {
 		switch src.Format {
-		case snapshot.IPVSADMSave, snapshot.IPVSADMList, snapshot.ProcIPVS:
-			note(IPVS, string(src.Format)+" output", src.Pos)
 		case snapshot.NFTList, snapshot.NFTJSON:
 			if slices.Contains(src.Tables, NFTablesTable) {
 				note(NFTables, "table "+NFTablesTable, src.Pos)

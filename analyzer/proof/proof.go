@@ -66,6 +66,9 @@ func (c *checker) check(e *inventory.Entry) (audit.Finding, bool) {
 	if e.Verdict == inventory.Unknown || e.Verdict == inventory.Broken {
 		return audit.Finding{}, false // nothing is claimed that a packet could show
 	}
+	if len(e.Virtual) > 0 {
+		return audit.Finding{}, false // traces do not know IPVS yet
+	}
 	flow, ok := c.flowTo(e)
 	if !ok {
 		return audit.Finding{}, false

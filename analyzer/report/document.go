@@ -193,6 +193,9 @@ func newDocFinding(f audit.Finding) docFinding {
 	for _, r := range f.Evidence {
 		d.Evidence = append(d.Evidence, docEvidence{File: newDocText(r.Pos().Path()), Line: r.Pos().Line, Rule: newDocText(r.Text())})
 	}
+	for _, l := range f.Lines {
+		d.Evidence = append(d.Evidence, docEvidence{File: newDocText(l.Pos.Path()), Line: l.Pos.Line, Rule: newDocText(l.Text)})
+	}
 	return d
 }
 

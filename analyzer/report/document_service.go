@@ -1,6 +1,8 @@
 package report
 
 import (
+	"strings"
+
 	"github.com/svcpath/svcpath/analyzer/inventory"
 	"github.com/svcpath/svcpath/analyzer/netfilter"
 )
@@ -21,13 +23,15 @@ type docService struct {
 	SourceRanges          []string         `json:"sourceRanges,omitempty" yaml:"sourceRanges,omitempty"`
 	HealthCheckNodePort   uint16           `json:"healthCheckNodePort,omitempty" yaml:"healthCheckNodePort,omitempty"`
 	Chains                *docChains       `json:"chains,omitempty" yaml:"chains,omitempty"`
+	GroupingAssumed       bool             `json:"groupingAssumed,omitempty" yaml:"groupingAssumed,omitempty"`
+	Object                *docPlace        `json:"object,omitempty" yaml:"object,omitempty"`
 	Endpoints             []docEndpoint    `json:"endpoints" yaml:"endpoints"`
 	Entries               []docEntry       `json:"entries" yaml:"entries"`
 }
 
 type docAffinity struct {
 	Type           string `json:"type" yaml:"type"`
-	TimeoutSeconds uint32 `json:"timeoutSeconds" yaml:"timeoutSeconds"`
+	TimeoutSeconds uint32 `json:"timeoutSeconds,omitempty" yaml:"timeoutSeconds,omitempty"`
 }
 
 type docChains struct {
@@ -54,11 +58,13 @@ type docEntry struct {
 	Masquerade      inventory.Masquerading `json:"masquerade" yaml:"masquerade"`
 	Path            []docStep              `json:"path" yaml:"path"`
 	Endpoints       []docEndpoint          `json:"endpoints,omitempty" yaml:"endpoints,omitempty"`
+	VirtualServers  []docVirtualServer     `json:"virtualServers,omitempty" yaml:"virtualServers,omitempty"`
 	Explanation     docText                `json:"explanation" yaml:"explanation"`
 	InCluster       docText                `json:"inCluster,omitempty" yaml:"inCluster,omitempty"`
 }
 
-// A docStep is a rule of an entry's path.
+// A docStep is a line of an entry's evidence: a rule of its path; in IPVS mode
+// also a set's element (table "ipset") or a server (table "ipvs").
 type docStep struct {
 	Table docText `json:"table" yaml:"table"`
 	Chain docText `json:"chain" yaml:"chain"`
@@ -75,12 +81,16 @@ func newDocService(s *inventory.Service) docService {
 		ExternalTrafficPolicy: s.ExternalPolicy, InternalTrafficPolicy: s.InternalPolicy,
 		SourceRanges: prefixStrings(s.SourceRanges), HealthCheckNodePort: s.HealthCheckNodePort,
 		Chains:    newDocChains(s.Chains),
-		Endpoints: docEndpoints(s.Endpoints, true),
+		Endpoints: docEndpoints(s.Endpoints),
 		Entries:   []docEntry{},
 	}
 	if s.Name != "" {
 		namespace, portName := newDocText(s.Namespace), newDocText(s.PortName)
 		d.Namespace, d.PortName = &namespace, &portName
+	}
+	d.GroupingAssumed = s.Guessed
+	if s.Object != nil {
+		d.Object = &docPlace{File: newDocText(s.Object.Pos.Path()), Line: s.Object.Pos.Line}
 	}
 	if s.Affinity != nil {
 		d.SessionAffinity = &docAffinity{Type: "ClientIP", TimeoutSeconds: s.Affinity.TimeoutSeconds}
@@ -104,14 +114,13 @@ func newDocChains(c inventory.Chains) *docChains {
 	return &docChains{Service: name(c.Service), External: name(c.External), Local: name(c.Local), Firewall: name(c.Firewall)}
 }
 
-// docEndpoints are endpoints, those of a service with their scopes.
-func docEndpoints(endpoints []inventory.Endpoint, scoped bool) []docEndpoint {
-	d := make([]docEndpoint, len(endpoints))
-	for i, e := range endpoints {
-		d[i] = docEndpoint{Address: e.Addr.Addr().String(), Port: e.Addr.Port(), Probability: probability(e.Probability)}
-		if scoped {
-			d[i].Scope = e.Scope
-		}
+func docEndpoints(endpoints []inventory.Endpoint) []docEndpoint {
+	d := make([]docEndpoint, 0, len(endpoints))
+	for _, e := range endpoints {
+		d = append(d, docEndpoint{
+			Address: e.Addr.Addr().String(), Port: e.Addr.Port(),
+			Probability: probability(e.Probability), Scope: e.Scope,
+		})
 	}
 	return d
 }
@@ -121,7 +130,7 @@ func newDocEntry(e *inventory.Entry) docEntry {
 		Kind: e.Kind, KindAssumed: e.KindAssumed,
 		Addresses: []string{}, ExceptAddresses: prefixStrings(e.ExceptAddresses),
 		Port: e.Port, Verdict: e.Verdict, Masquerade: e.Masquerade,
-		Path: []docStep{}, Endpoints: docEndpoints(e.Endpoints, false),
+		Path: []docStep{}, Endpoints: docEndpoints(e.Endpoints),
 		Explanation: newDocText(e.Explanation()), InCluster: newDocText(e.InCluster()),
 	}
 	for _, p := range e.Addresses {
@@ -133,11 +142,14 @@ func newDocEntry(e *inventory.Entry) docEntry {
 			d.Addresses = append(d.Addresses, p.Addr().String())
 		}
 	}
-	for _, r := range e.Path {
+	for _, l := range e.Lines() {
 		d.Path = append(d.Path, docStep{
-			Table: newDocText(r.Chain().Table.Name), Chain: newDocText(r.Chain().Name),
-			File: newDocText(r.Pos().Path()), Line: r.Pos().Line, Rule: newDocText(r.Text()),
+			Table: newDocText(l.In[0]), Chain: newDocText(l.In[1]),
+			File: newDocText(l.Pos.Path()), Line: l.Pos.Line, Rule: newDocText(strings.TrimSpace(l.Text)),
 		})
+	}
+	for _, v := range e.Virtual {
+		d.VirtualServers = append(d.VirtualServers, newDocVirtualServer(v))
 	}
 	return d
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/svcpath/svcpath/analyzer"
 	"github.com/svcpath/svcpath/analyzer/audit"
+	"github.com/svcpath/svcpath/analyzer/inventory"
 	"github.com/svcpath/svcpath/analyzer/netfilter"
 	"github.com/svcpath/svcpath/analyzer/snapshot"
 	"github.com/svcpath/svcpath/analyzer/source"
@@ -121,7 +122,11 @@ func (p *textPrinter) findings(findings []audit.Finding) {
 	p.heading("Findings")
 	for _, f := range findings {
 		p.paragraph("  ", fmt.Sprintf("%s %s: %s", f.ID, f.Severity, Escape(f.Message)))
-		p.evidence("    ", f.Evidence)
+		lines := inventory.RuleLines(f.Evidence)
+		for _, l := range f.Lines {
+			lines = append(lines, inventory.Line{Pos: l.Pos, Text: l.Text})
+		}
+		p.evidence("    ", lines)
 	}
 }
 

@@ -35,8 +35,8 @@ func (p *textPrinter) proof(s *inventory.Service, e *inventory.Entry) {
 	p.println()
 	p.println("  ", p.bold(fmt.Sprintf("%s, %s, %s", serviceName(s), entryName(e), netfilter.ProtocolName(s.Protocol))),
 		": ", p.verdict(e.Verdict))
-	p.evidence("    ", e.Path)
-	if path := pathText(e.Path); path != "" {
+	p.evidence("    ", p.entryLines(e))
+	if path := entryPath(e); path != "" {
 		p.paragraph("    ", "path: "+path)
 	}
 	if ends := p.ends(e.Endpoints); ends != "" {
@@ -54,17 +54,61 @@ func (p *textPrinter) proof(s *inventory.Service, e *inventory.Entry) {
 // rules of a path are quoted for every entry.
 const maxRule = 2000
 
-// evidence writes rules of the dump with their places, lined up. They are
+// evidence writes lines of the dump with their places, lined up. They are
 // never wrapped, so that they can be copied.
-func (p *textPrinter) evidence(indent string, rules []*netfilter.Rule) {
-	places, width := make([]string, len(rules)), 0
-	for i, r := range rules {
-		places[i] = Escape(r.Pos().String())
+func (p *textPrinter) evidence(indent string, lines []inventory.Line) {
+	places, width := make([]string, len(lines)), 0
+	for i, l := range lines {
+		places[i] = Escape(l.Pos.String())
 		width = max(width, len(places[i]))
 	}
-	for i, r := range rules {
-		p.println(indent, places[i], strings.Repeat(" ", width-len(places[i])+2), clip(Escape(r.Text()), maxRule))
+	for i, l := range lines {
+		p.println(indent, places[i], strings.Repeat(" ", width-len(places[i])+2), clip(Escape(quoted(l)), maxRule))
 	}
+}
+
+// quoted is a line as evidence shows it. An element of a set stands alone in
+// some listings, and gets the set's name.
+func quoted(l inventory.Line) string {
+	text := strings.TrimSpace(l.Text)
+	if l.In[0] == "ipset" && !strings.Contains(text, l.In[1]) {
+		return "ipset " + l.In[1] + ": " + text
+	}
+	return text
+}
+
+// entryLines are the lines that prove an entry; of virtual servers with many
+// real servers not all.
+func (p *textPrinter) entryLines(e *inventory.Entry) []inventory.Line {
+	lines := inventory.RuleLines(e.Path)
+	for _, element := range e.Elements {
+		lines = append(lines, inventory.ElementLine(element))
+	}
+	for _, v := range e.Virtual {
+		all := inventory.VirtualLines(v)
+		if most := 1 + fewEndpoints; len(all) > most && p.Detail != Verbose {
+			all = all[:most]
+		}
+		lines = append(lines, all...)
+	}
+	return lines
+}
+
+// entryPath is pathText with the virtual servers that a path ends at in IPVS
+// mode.
+func entryPath(e *inventory.Entry) string {
+	path := pathText(e.Path)
+	if len(e.Virtual) == 0 {
+		return path
+	}
+	if path != "" {
+		path += "; "
+	}
+	path += "IPVS: " + Escape(e.Virtual[0].String())
+	if n := len(e.Virtual); n > 1 {
+		path += fmt.Sprintf(" and %d more", n-1)
+	}
+	return path
 }
 
 // pathText names the chains that a path goes through and what it ends in:

@@ -226,6 +226,9 @@ func affinity(s *inventory.Service) string {
 	if s.Affinity == nil {
 		return ""
 	}
+	if s.Affinity.TimeoutSeconds == 0 {
+		return "ClientIP"
+	}
 	return fmt.Sprintf("ClientIP %d s", s.Affinity.TimeoutSeconds)
 }
 
@@ -243,7 +246,7 @@ func (p *textPrinter) externalEntries(inv *inventory.Inventory) {
 				name, proto = "", ""
 			}
 			last = s
-			t.row(name, proto, entryName(e), p.verdict(e.Verdict), clientAddress(e), pathText(e.Path))
+			t.row(name, proto, entryName(e), p.verdict(e.Verdict), clientAddress(e), entryPath(e))
 		}
 	}
 	if len(t.cells) == 0 {

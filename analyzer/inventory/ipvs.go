@@ -1,0 +1,147 @@
+package inventory
+
+import (
+	"net/netip"
+	"slices"
+
+	"github.com/svcpath/svcpath/analyzer/chaingraph"
+	"github.com/svcpath/svcpath/analyzer/ipvs"
+	"github.com/svcpath/svcpath/analyzer/kubeproxy"
+	"github.com/svcpath/svcpath/analyzer/netfilter"
+	"github.com/svcpath/svcpath/analyzer/snapshot"
+)
+
+// A balancer reads the services of one family back as kube-proxy's IPVS mode
+// leaves them: virtual servers, the sets that its rules ask, and the few rules
+// that all services share. None of them names a service; the cluster's objects
+// do where they are given.
+type balancer struct {
+	*builder
+	table *ipvs.Table // nil when it was not captured
+	sets  map[string]*netfilter.IPSet
+	// vips are the addresses of services: those of kube-ipvs0, and of the set
+	// that lists them.
+	vips map[netip.Addr]bool
+	// nodeAddresses are those of the node's other interfaces; known says that
+	// they are all that there are.
+	nodeAddresses      map[netip.Addr]bool
+	nodeAddressesKnown bool
+
+	claims map[dial][]claim
+	// nodeName is what the objects call this node, nodeOf where they place
+	// endpoints; "" and nil when they do not tell.
+	nodeName string
+	nodeOf   map[netip.Addr]string
+
+	entries map[dial]*ipvsDraft
+	order   []*ipvsDraft
+	ranges  map[dial][]netip.Prefix // of KUBE-LOAD-BALANCER-SOURCE-CIDR
+
+	mismatches []Mismatch
+	owned      map[*ipvs.VirtualServer]bool
+	results    []*Service
+}
+
+// hasIPVS reports whether there is something to read.
+func hasIPVS(s *snapshot.Snapshot, mode kubeproxy.Mode) bool {
+	if mode == kubeproxy.IPVS {
+		return true
+	}
+	return mode == kubeproxy.Mixed && (s.IPVS != nil || slices.ContainsFunc(s.IPSets, func(set *netfilter.IPSet) bool {
+		return kubeproxy.IsIPVSSet(set.Name)
+	}))
+}
+
+// readIPVS adds the services of both families to the inventory.
+func readIPVS(s *snapshot.Snapshot, graphOf func(*netfilter.Table) *chaingraph.Graph, inv *Inventory) {
+	sets := make(map[string]*netfilter.IPSet, len(s.IPSets))
+	for _, set := range s.IPSets {
+		sets[set.Name] = set
+	}
+	for _, family := range []netfilter.Family{netfilter.IPv4, netfilter.IPv6} {
+		nat, _ := natOf(s, family)
+		filter := filterOf(s, family, nat)
+		b := newBalancer(s, family, nat, filter, graphOf, sets)
+		b.readNodes()
+		b.claim()
+		b.gather()
+		b.group()
+		b.crossCheck()
+		inv.Services = append(inv.Services, b.results...)
+		inv.Mismatches = append(inv.Mismatches, b.mismatches...)
+		inv.Diagnostics = append(inv.Diagnostics, b.diagnostics...)
+	}
+}
+
+func newBalancer(s *snapshot.Snapshot, family netfilter.Family, nat, filter *netfilter.Table, graphOf func(*netfilter.Table) *chaingraph.Graph, sets map[string]*netfilter.IPSet) *balancer {
+	if nat == nil {
+		nat = netfilter.NewTable(family, "nat")
+	}
+	b := &balancer{
+		builder: &builder{snapshot: s, family: family, nat: nat, filter: filter, natGraph: graphOf(nat), filterGraph: graphOf(filter)},
+		table:   s.IPVS, sets: sets,
+		vips: map[netip.Addr]bool{}, nodeAddresses: map[netip.Addr]bool{},
+		claims: map[dial][]claim{}, entries: map[dial]*ipvsDraft{}, ranges: map[dial][]netip.Prefix{},
+		owned: map[*ipvs.VirtualServer]bool{},
+	}
+	b.readMarks()
+	loopback := false
+	for _, a := range s.Addresses {
+		addr := a.Prefix.Addr()
+		loopback = loopback || addr.IsLoopback()
+		switch {
+		case ipvs.FamilyOf(addr) != family:
+		case a.Interface == kubeproxy.IPVSInterface:
+			b.vips[addr] = true
+		default:
+			b.nodeAddresses[addr] = true
+		}
+	}
+	// "ip addr show eth0" leaves others out, loopback among them.
+	b.nodeAddressesKnown = s.AddressesFrom == snapshot.FromIPAddr && loopback && len(b.nodeAddresses)+len(b.vips) > 0
+	if set := b.set(kubeproxy.IPVSAddressesSet); set != nil {
+		for _, e := range set.Elements() {
+			b.vips[e.Nets[0].Addr()] = true
+		}
+	}
+	if set := b.set(kubeproxy.SourceCIDRSet); set != nil {
+		for _, e := range set.Elements() {
+			d := dial{e.Nets[0].Addr(), e.Protocol, e.Ports.First}
+			b.ranges[d] = append(b.ranges[d], e.Nets[1])
+		}
+	}
+	return b
+}
+
+// set is one of kube-proxy's sets of the family, nil when it was not captured.
+func (b *balancer) set(name string) *netfilter.IPSet {
+	return b.sets[kubeproxy.SetName(name, b.family)]
+}
+
+// holds looks for a dial in a set: maybe when the set was not captured whole.
+func (b *balancer) holds(name string, d dial) (elements []SetElement, answer ternary) {
+	set := b.set(name)
+	elements = find(set, d)
+	switch {
+	case len(elements) > 0:
+		return elements, yes
+	case set != nil && set.Complete:
+		return nil, no
+	}
+	return nil, maybe
+}
+
+// hasSets reports whether the family's sets were captured at all.
+func (b *balancer) hasSets() bool { return b.set(kubeproxy.ClusterIPSet) != nil }
+
+// onNode tells whether an address is one of the node's own, those of
+// kube-ipvs0 aside.
+func (b *balancer) onNode(a netip.Addr) ternary {
+	switch {
+	case b.nodeAddresses[a]:
+		return yes
+	case b.nodeAddressesKnown, b.vips[a]:
+		return no
+	}
+	return maybe
+}

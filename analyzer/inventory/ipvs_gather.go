@@ -1,0 +1,180 @@
+package inventory
+
+import (
+	"maps"
+	"net/netip"
+	"slices"
+
+	"github.com/svcpath/svcpath/analyzer/ipvs"
+	"github.com/svcpath/svcpath/analyzer/kubeproxy"
+	"github.com/svcpath/svcpath/analyzer/netfilter"
+)
+
+// An ipvsDraft is an entry whose verdict is not told yet.
+type ipvsDraft struct {
+	dial
+	kind        Kind
+	kindAssumed bool
+	claim       claim // zero for none
+	virtual     []*ipvs.VirtualServer
+	elements    []SetElement
+	// local tells whether the entry is under externalTrafficPolicy Local.
+	local   ternary
+	service *Service
+	guessed bool
+}
+
+// What the sets hold for kinds of entries. Of an entry that is in several, the
+// first counts: kube-proxy asks the load balancers' set first.
+var kindSets = []struct {
+	set  string
+	kind Kind
+}{
+	{kubeproxy.LoadBalancerSet, LoadBalancerIP},
+	{kubeproxy.LoadBalancerLocal, LoadBalancerIP},
+	{kubeproxy.ClusterIPSet, ClusterIP},
+	{kubeproxy.ExternalIPSet, ExternalIP},
+	{kubeproxy.ExternalIPLocalSet, ExternalIP},
+}
+
+// gather collects entries: of virtual servers, of what the sets have besides,
+// and of what the objects ask for besides.
+func (b *balancer) gather() {
+	if b.table != nil {
+		for _, v := range b.table.Services() {
+			if v.Family == b.family && v.Mark == 0 && v.Address.IsValid() {
+				b.addVirtual(v)
+			}
+		}
+	}
+	b.addFromSets()
+	for _, d := range slices.SortedFunc(maps.Keys(b.claims), compareDials) {
+		kind := b.claims[d][0].kind
+		b.draft(d, kind, false)
+	}
+	for _, d := range b.order {
+		b.addElements(d)
+	}
+}
+
+func compareDials(x, y dial) int {
+	if order := x.address.Compare(y.address); order != 0 {
+		return order
+	}
+	if x.port != y.port {
+		return int(x.port) - int(y.port)
+	}
+	return int(x.protocol) - int(y.protocol)
+}
+
+// draft is the entry of a dial, made when there is none. Once it is known what
+// kind of entry it is, nobody's guess counts.
+func (b *balancer) draft(d dial, kind Kind, assumed bool) *ipvsDraft {
+	e := b.entries[d]
+	if e == nil {
+		e = &ipvsDraft{dial: d, kind: kind, kindAssumed: assumed}
+		e.claim, _ = b.claimOf(d)
+		b.entries[d] = e
+		b.order = append(b.order, e)
+	} else if e.kindAssumed && !assumed {
+		e.kind, e.kindAssumed = kind, false
+	}
+	return e
+}
+
+func (b *balancer) addVirtual(v *ipvs.VirtualServer) {
+	d := dial{v.Address, v.Protocol, v.Port}
+	kind, assumed := b.kindOf(d)
+	if kind == NodePort {
+		d.address = netip.Addr{}
+	}
+	e := b.draft(d, kind, assumed)
+	e.virtual = append(e.virtual, v)
+}
+
+// kindOf tells what a virtual server is for.
+func (b *balancer) kindOf(d dial) (kind Kind, assumed bool) {
+	if c, ok := b.claimOf(d); ok {
+		return c.kind, false
+	}
+	for _, k := range kindSets {
+		if _, in := b.holds(k.set, d); in == yes {
+			return k.kind, false
+		}
+	}
+	anywhere := dial{protocol: d.protocol, port: d.port}
+	if b.onNode(d.address) != no {
+		if _, ok := b.claimOf(anywhere); ok {
+			return NodePort, false
+		}
+		if all, _ := kubeproxy.NodePortSets(d.protocol); all != "" {
+			if _, in := b.holds(all, d); in == yes {
+				return NodePort, false
+			}
+		}
+	}
+	// Neither objects nor sets tell. A service's address is one of kube-ipvs0,
+	// and node ports are usually of --service-node-port-range's default.
+	const firstNodePort, lastNodePort = 30000, 32767
+	inRange := d.port >= firstNodePort && d.port <= lastNodePort
+	switch onNode := b.onNode(d.address); {
+	case onNode == yes && !inRange:
+		return ExternalIP, true
+	case onNode != no && inRange:
+		return NodePort, true
+	}
+	return ClusterIP, true
+}
+
+// addFromSets makes entries of set elements without a virtual server.
+func (b *balancer) addFromSets() {
+	for _, k := range kindSets {
+		set := b.set(k.set)
+		if set == nil || set.Type != netfilter.HashIPPort {
+			continue
+		}
+		for _, e := range set.Elements() {
+			b.draft(dial{e.Nets[0].Addr(), e.Protocol, e.Ports.First}, k.kind, false)
+		}
+	}
+	for _, protocol := range []uint8{netfilter.TCP, netfilter.UDP, netfilter.SCTP} {
+		name, _ := kubeproxy.NodePortSets(protocol)
+		set := b.set(name)
+		if set == nil {
+			continue
+		}
+		for _, e := range set.Elements() {
+			b.draft(dial{protocol: protocol, port: e.Ports.First}, NodePort, false)
+		}
+	}
+}
+
+// addElements finds the set elements of an entry, and by them its policy.
+func (b *balancer) addElements(e *ipvsDraft) {
+	var local ternary
+	add := func(name string) ternary {
+		found, in := b.holds(name, e.dial)
+		e.elements = append(e.elements, found...)
+		return in
+	}
+	switch e.kind {
+	case ClusterIP:
+		add(kubeproxy.ClusterIPSet)
+		local = no
+	case LoadBalancerIP:
+		add(kubeproxy.LoadBalancerSet)
+		local = add(kubeproxy.LoadBalancerLocal)
+		add(kubeproxy.LoadBalancerFW)
+	case ExternalIP:
+		add(kubeproxy.ExternalIPSet)
+		local = add(kubeproxy.ExternalIPLocalSet)
+	case NodePort:
+		all, locals := kubeproxy.NodePortSets(e.protocol)
+		add(all)
+		local = add(locals)
+	}
+	if local == maybe && e.claim.service != nil {
+		local = ternaryOf(string(e.claim.service.ExternalPolicy) == string(Local))
+	}
+	e.local = local
+}

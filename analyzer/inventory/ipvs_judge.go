@@ -1,0 +1,211 @@
+package inventory
+
+import (
+	"net/netip"
+	"slices"
+
+	"github.com/svcpath/svcpath/analyzer/ipvs"
+	"github.com/svcpath/svcpath/analyzer/netfilter"
+)
+
+// An ipvsReason is what an entry's explanation is made of.
+type ipvsReason struct {
+	b     *balancer
+	entry *Entry
+	draft *ipvsDraft
+	own   *ipvsDraft // the cluster IP's; nil for none
+	pool  *pool
+	// against is the pool that the entry's is compared with, and there is what
+	// has it; nil when it is not compared.
+	against *pool
+	there   string
+	// differs is in what, nil where nothing does.
+	differs *poolDifference
+	at      *ipvs.VirtualServer // the virtual server that differs, of several
+	why     why
+	ranges  []netip.Prefix
+	open    *netfilter.Rule
+}
+
+// A why tells verdicts of one kind apart.
+type why uint8
+
+const (
+	plain         why = iota
+	noVirtual         // there is no virtual server
+	maybeElse         // it may stand in what was not captured
+	notOnNode         // the address is missing on kube-ipvs0
+	refusedByRule     // KUBE-IPVS-FILTER refuses it
+	openPool          // the text does not tell all real servers
+	noOwn             // there is no cluster IP to compare with
+	maybeLocal        // fewer real servers, and the policy is not known
+	fallback          // Local without a local endpoint: all endpoints
+	notLocal          // Local, and a real server is not on the node
+	amongNode         // the node's addresses differ from one another
+	internalLocal     // the cluster IP goes to local endpoints only
+)
+
+// judgeEntry tells an entry's verdict.
+func (b *balancer) judgeEntry(svc *Service, e *ipvsDraft, own *ipvsDraft) *Entry {
+	entry := &Entry{Service: svc, Kind: e.kind, KindAssumed: e.kindAssumed, Port: e.port, Virtual: e.virtual, Elements: e.elements}
+	for _, v := range e.virtual {
+		entry.Addresses = append(entry.Addresses, netip.PrefixFrom(v.Address, v.Address.BitLen()))
+	}
+	if e.kind != NodePort {
+		entry.Addresses = []netip.Prefix{netip.PrefixFrom(e.address, e.address.BitLen())}
+	}
+	slices.SortFunc(entry.Addresses, comparePrefixes)
+	p := b.poolOf(e)
+	r := &ipvsReason{b: b, entry: entry, draft: e, own: own, pool: p}
+	entry.Reason = r
+	entry.Verdict = b.verdict(r)
+	entry.Endpoints = p.endpoints()
+	entry.Masquerade, entry.Path = b.masquerade(e, p)
+	switch {
+	case entry.Verdict == NoEndpoints || entry.Verdict == Broken:
+		entry.Masquerade = MasqueradeNever
+	case len(e.virtual) == 0:
+		entry.Masquerade = MasqueradeUnknown
+	}
+	if w := b.refusalOf(e); len(w.path) > 1 {
+		entry.Path = append(slices.Clone(entry.Path), w.path...)
+	}
+	if entry.Verdict == Filtered || len(r.ranges) > 0 {
+		if rule, _ := b.firewall(); rule != nil {
+			entry.Path = append(slices.Clone(entry.Path), rule)
+		}
+	}
+	return entry
+}
+
+// verdict tells where an outside client's connections to an entry go.
+func (b *balancer) verdict(r *ipvsReason) Verdict {
+	e := r.draft
+	because := func(v Verdict, w why) Verdict {
+		r.why = w
+		return v
+	}
+	switch {
+	case len(e.virtual) == 0 && b.table != nil && b.table.Complete:
+		return because(Broken, noVirtual)
+	case len(e.virtual) == 0:
+		return because(Unknown, maybeElse)
+	}
+	if e.kind != NodePort && b.nodeAddressesKnown {
+		if local, known := b.snapshot.IsLocal(e.address); known && !local {
+			return because(Broken, notOnNode)
+		}
+	}
+	if w := b.refusalOf(e); w.refused == yes {
+		return because(Broken, refusedByRule)
+	} else if w.refused == maybe && b.hasSets() {
+		r.open = w.open
+	}
+	if len(r.pool.servers) == 0 {
+		if r.pool.open {
+			return because(Unknown, openPool)
+		}
+		return NoEndpoints
+	}
+	if v := b.amongNodes(r); v != "" {
+		return v
+	}
+	if e.kind == ClusterIP {
+		return IsClusterIP
+	}
+	if e.kind == LoadBalancerIP {
+		r.ranges = b.rangesOf(e)
+	}
+	return b.backendsVerdict(r)
+}
+
+// amongNodes compares the virtual servers of a node port with one another: a
+// client gets the same, whichever address of the node it dials. "" where they
+// agree.
+func (b *balancer) amongNodes(r *ipvsReason) Verdict {
+	e := r.draft
+	if len(e.virtual) < 2 {
+		return ""
+	}
+	// The one that is as it should be is that which the cluster IP is like.
+	pools := make([]*pool, len(e.virtual))
+	for i := range e.virtual {
+		pools[i] = poolOf(e.virtual[i : i+1])
+		if pools[i].open {
+			return ""
+		}
+	}
+	right := 0
+	if r.own != nil && len(r.own.virtual) > 0 {
+		own := b.poolOf(r.own)
+		right = max(0, slices.IndexFunc(pools, func(p *pool) bool { return p.compare(own).none() }))
+	}
+	for i, p := range pools {
+		if d := p.compare(pools[right]); !d.none() {
+			r.pool, r.against, r.differs, r.why = p, pools[right], d, amongNode
+			r.at, r.there = e.virtual[i], e.virtual[right].String()
+			return DifferentBackends
+		}
+	}
+	return ""
+}
+
+// backendsVerdict compares an external entry's real servers with the cluster
+// IP's.
+func (b *balancer) backendsVerdict(r *ipvsReason) Verdict {
+	e, p := r.draft, r.pool
+	because := func(v Verdict, w why) Verdict {
+		r.why = w
+		return v
+	}
+	allLocal := b.allLocal(p, e.protocol)
+	hasOwn := r.own != nil && len(r.own.virtual) > 0
+	if p.open || hasOwn && b.poolOf(r.own).open {
+		return because(Unknown, openPool)
+	}
+	if !hasOwn {
+		if e.local == yes && allLocal == yes {
+			return LocalEndpoints
+		}
+		return because(Unknown, noOwn)
+	}
+	own := b.poolOf(r.own)
+	r.against, r.there = own, "the cluster IP"
+	d := p.compare(own)
+	if !d.none() {
+		r.differs = d
+	}
+	internal := r.entry.Service.InternalPolicy == Local
+	// An endpoint of the node that takes the cluster IP's connections should
+	// take these.
+	lacksLocal := slices.ContainsFunc(d.missing, func(to netip.AddrPort) bool {
+		return b.localEndpoint(pooled{to: to}, e.protocol) == yes
+	})
+	switch {
+	case e.local == yes && allLocal == yes && lacksLocal:
+		return because(DifferentBackends, notLocal)
+	case e.local == yes && allLocal == yes && (len(d.foreign) == 0 || internal):
+		return LocalEndpoints
+	case e.local == yes && d.none():
+		// No endpoint is on the node, or it cannot be told whether one is.
+		return because(SameBackends, fallback)
+	case e.local == yes && len(d.foreign) == 0 && allLocal == maybe:
+		return LocalEndpoints
+	case e.local == yes:
+		return because(DifferentBackends, notLocal)
+	case d.none() && len(r.ranges) > 0 && b.enforced() != no:
+		return Filtered
+	case d.none():
+		return SameBackends
+	case e.local == maybe && len(d.foreign) == 0 && len(d.weights) == 0 && !d.scheduler:
+		return because(Unknown, maybeLocal)
+	case internal && len(d.missing) == 0:
+		return because(DifferentBackends, internalLocal)
+	}
+	return DifferentBackends
+}
+
+func (b *balancer) enforced() ternary {
+	_, enforced := b.firewall()
+	return enforced
+}

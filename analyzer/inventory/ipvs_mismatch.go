@@ -1,0 +1,155 @@
+package inventory
+
+import (
+	"maps"
+	"net/netip"
+	"slices"
+
+	"github.com/svcpath/svcpath/analyzer/ipvs"
+	"github.com/svcpath/svcpath/analyzer/kubeproxy"
+)
+
+// A Mismatch is something that one of the kernel's lists has, and that another
+// should have and lacks.
+type Mismatch struct {
+	Kind MismatchKind
+	// Entry is the one that it concerns, nil for none.
+	Entry   *Entry
+	Virtual *ipvs.VirtualServer // nil for none
+	Element SetElement          // its Set is nil for none
+	Address netip.Addr          // that is missing, or too many; invalid for none
+	Sets    []string            // that lack something
+}
+
+// A MismatchKind says what lacks what.
+type MismatchKind uint8
+
+// The kinds of mismatches.
+const (
+	_ MismatchKind = iota
+	// UnownedVirtual is a virtual server that no Service given asks for.
+	UnownedVirtual
+	// VirtualWithoutSet is a virtual server that stands in no set.
+	VirtualWithoutSet
+	// SetWithoutVirtual is a set element that no virtual server stands for.
+	SetWithoutVirtual
+	// AddressMissing is an address of a service that the node does not have.
+	AddressMissing
+	// AddressLeft is an address on kube-ipvs0 that no virtual server has.
+	AddressLeft
+	// NodePortMissing is a node address at which one node port has no virtual
+	// server and others do.
+	NodePortMissing
+)
+
+// crossCheck compares the lists with one another.
+func (b *balancer) crossCheck() {
+	if b.table == nil {
+		return
+	}
+	for _, svc := range b.results {
+		for _, entry := range svc.Entries {
+			r, ok := entry.Reason.(*ipvsReason)
+			if !ok {
+				continue
+			}
+			e := r.draft
+			note := func(m Mismatch) {
+				m.Entry = entry
+				b.mismatches = append(b.mismatches, m)
+			}
+			switch {
+			case len(e.virtual) == 0:
+				if len(e.elements) > 0 && b.table.Complete {
+					note(Mismatch{Kind: SetWithoutVirtual, Element: e.elements[0]})
+				}
+				continue
+			case b.hasObjects() && e.claim.service == nil:
+				note(Mismatch{Kind: UnownedVirtual, Virtual: e.virtual[0]})
+			}
+			if missing := b.missingSets(e); len(missing) > 0 {
+				note(Mismatch{Kind: VirtualWithoutSet, Virtual: e.virtual[0], Sets: missing})
+			}
+			if r.why == notOnNode {
+				note(Mismatch{Kind: AddressMissing, Virtual: e.virtual[0], Address: e.address})
+			}
+		}
+	}
+	b.checkNodePorts()
+	b.checkAddresses()
+}
+
+// missingSets are the sets that should hold an entry and do not.
+func (b *balancer) missingSets(e *ipvsDraft) []string {
+	lacks := func(names ...string) []string {
+		var missing []string
+		for _, name := range names {
+			if _, in := b.holds(name, e.dial); in != no {
+				return nil
+			}
+			missing = append(missing, kubeproxy.SetName(name, b.family))
+		}
+		return missing
+	}
+	switch e.kind {
+	case LoadBalancerIP:
+		return lacks(kubeproxy.LoadBalancerSet)
+	case ExternalIP:
+		return lacks(kubeproxy.ExternalIPSet, kubeproxy.ExternalIPLocalSet)
+	case NodePort:
+		all, _ := kubeproxy.NodePortSets(e.protocol)
+		return lacks(all)
+	}
+	return lacks(kubeproxy.ClusterIPSet)
+}
+
+// checkNodePorts looks for addresses of the node that lack a node port which
+// the others have.
+func (b *balancer) checkNodePorts() {
+	if !b.table.Complete {
+		return
+	}
+	used := map[netip.Addr]int{}
+	ports := 0
+	for _, e := range b.order {
+		if e.kind == NodePort && !e.kindAssumed && len(e.virtual) > 0 {
+			ports++
+			for _, v := range e.virtual {
+				used[v.Address]++
+			}
+		}
+	}
+	addresses := slices.SortedFunc(maps.Keys(used), netip.Addr.Compare)
+	for _, svc := range b.results {
+		for _, entry := range svc.Entries {
+			r, ok := entry.Reason.(*ipvsReason)
+			if !ok || r.draft.kind != NodePort || r.draft.kindAssumed || len(r.draft.virtual) == 0 || len(r.draft.virtual) == len(addresses) {
+				continue
+			}
+			for _, a := range addresses {
+				has := slices.ContainsFunc(r.draft.virtual, func(v *ipvs.VirtualServer) bool { return v.Address == a })
+				if !has && 2*used[a] > ports {
+					b.mismatches = append(b.mismatches, Mismatch{Kind: NodePortMissing, Entry: entry, Virtual: r.draft.virtual[0], Address: a})
+				}
+			}
+		}
+	}
+}
+
+// checkAddresses looks for addresses on kube-ipvs0 that no virtual server has:
+// packets to them end at the node.
+func (b *balancer) checkAddresses() {
+	if !b.table.Complete {
+		return
+	}
+	used := map[netip.Addr]bool{}
+	for _, v := range b.table.Services() {
+		used[v.Address] = true
+	}
+	for _, a := range b.snapshot.Addresses {
+		addr := a.Prefix.Addr()
+		if a.Interface == kubeproxy.IPVSInterface && ipvs.FamilyOf(addr) == b.family && !addr.IsLinkLocalUnicast() && !used[addr] {
+			b.mismatches = append(b.mismatches, Mismatch{Kind: AddressLeft, Address: addr})
+		}
+	}
+}

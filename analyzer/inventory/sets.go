@@ -1,0 +1,161 @@
+package inventory
+
+import (
+	"net/netip"
+
+	"github.com/svcpath/svcpath/analyzer/ipvs"
+	"github.com/svcpath/svcpath/analyzer/kubeproxy"
+	"github.com/svcpath/svcpath/analyzer/netfilter"
+	"github.com/svcpath/svcpath/analyzer/source"
+)
+
+// A SetElement is an element of an ipset.
+type SetElement struct {
+	Set    *netfilter.IPSet
+	Number int
+}
+
+// Text is the element as the dump has it.
+func (e SetElement) Text() string { return e.Set.Element(e.Number).Span.Text() }
+
+// Pos is its line.
+func (e SetElement) Pos() source.Position {
+	span := e.Set.Element(e.Number).Span
+	return source.Position{File: span.File, Line: span.Line}
+}
+
+// inSet looks for the client's packet in a set. Of its source nothing is known
+// but that it is neither the node's nor a pod's: an element that differs from
+// others by its source only leaves the answer open, and no set of the kernel's
+// that holds services' addresses holds a client's.
+func (c *client) inSet(m *netfilter.InSet) ternary {
+	set := c.sets[m.Set.Name]
+	if set == nil || !set.Type.IsKnown() || m.ReturnNoMatch || m.Packets != nil || m.Bytes != nil {
+		return maybe
+	}
+	to := c.to
+	if len(to) == 0 {
+		to = []netip.Addr{{}} // the address is not known; a set of ports needs none
+	}
+	answer := maybe
+	for i, addr := range to {
+		one := c.inSetAt(set, m.Set.Sides, addr)
+		if i > 0 && one != answer {
+			return maybe
+		}
+		answer = one
+	}
+	return answer.xor(m.Not)
+}
+
+func (c *client) inSetAt(set *netfilter.IPSet, sides []netfilter.Side, to netip.Addr) ternary {
+	parts := set.Type.Parts()
+	if len(sides) < len(parts) {
+		return maybe
+	}
+	key := netfilter.IPSetKey{Protocol: c.protocol, Port: c.port}
+	addr := 0
+	for i, part := range parts {
+		switch part {
+		case netfilter.PartIP, netfilter.PartNet:
+			if sides[i] == netfilter.Destination && to.IsValid() {
+				key.Addrs[addr] = to
+				key.Known |= 1 << i
+			}
+			addr++
+		case netfilter.PartPort:
+			if sides[i] == netfilter.Destination {
+				key.Known |= 1 << i
+			}
+		}
+	}
+	var room [4]int
+	found := set.Matching(&key, room[:0])
+	switch {
+	case len(found) == 0 && set.Complete:
+		return no
+	case len(found) == 0, !set.IsWhole(&key):
+		if sides[0] == netfilter.Source && set.Complete && isClusterIPSet(set.Name) {
+			return no // no cluster IP is the address of a client outside the node
+		}
+		return maybe
+	case set.Type.HasNetworks() && set.Element(found[0]).NoMatch:
+		return no
+	}
+	return yes
+}
+
+func isClusterIPSet(name string) bool { return kubeproxy.IsIPVSSet(name) }
+
+// find gives the elements of a set for an address, a protocol and a port; those
+// of a set of ports for the port alone.
+func find(set *netfilter.IPSet, d dial) []SetElement {
+	if set == nil {
+		return nil
+	}
+	key := netfilter.IPSetKey{Protocol: d.protocol, Port: d.port}
+	for i, part := range set.Type.Parts() {
+		switch {
+		case part == netfilter.PartPort:
+			key.Known |= 1 << i
+		case i == 0 && part == netfilter.PartIP && d.address.IsValid():
+			key.Addrs[0] = d.address
+			key.Known |= 1 << i
+		}
+	}
+	var room [4]int
+	var elements []SetElement
+	for _, n := range set.Matching(&key, room[:0]) {
+		elements = append(elements, SetElement{set, n})
+	}
+	return elements
+}
+
+// A Line is a piece of the input that proves something: a rule, an element of
+// a set, a virtual server or a real server.
+type Line struct {
+	// In is what the line is part of: a table and chain, "ipset" and the set's
+	// name, "ipvs" and the virtual server.
+	In   [2]string
+	Pos  source.Position
+	Text string
+}
+
+// Lines are the evidence of an entry: the rules of its path, then the elements
+// of sets and the virtual servers with their real servers.
+func (e *Entry) Lines() []Line {
+	lines := RuleLines(e.Path)
+	for _, element := range e.Elements {
+		lines = append(lines, ElementLine(element))
+	}
+	for _, v := range e.Virtual {
+		lines = append(lines, VirtualLines(v)...)
+	}
+	return lines
+}
+
+// RuleLines are rules as lines.
+func RuleLines(rules []*netfilter.Rule) []Line {
+	lines := make([]Line, 0, len(rules))
+	for _, r := range rules {
+		lines = append(lines, Line{[2]string{r.Chain().Table.Name, r.Chain().Name}, r.Pos(), r.Text()})
+	}
+	return lines
+}
+
+// ElementLine is a set's element as a line.
+func ElementLine(e SetElement) Line {
+	return Line{[2]string{"ipset", e.Set.Name}, e.Pos(), e.Text()}
+}
+
+// VirtualLines are a virtual server's line and those of its real servers.
+func VirtualLines(v *ipvs.VirtualServer) []Line {
+	in := [2]string{"ipvs", v.String()}
+	servers := v.Servers()
+	lines := make([]Line, 0, 1+len(servers))
+	lines = append(lines, Line{in, v.Pos(), v.Text()})
+	for i := range servers {
+		lines = append(lines, Line{in, servers[i].Pos(), servers[i].Text()})
+	}
+	return lines
+}

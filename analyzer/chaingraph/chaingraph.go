@@ -57,7 +57,8 @@ func Build(t *netfilter.Table) *Graph {
 		first:       make([]int32, len(chains)+1),
 		firstCaller: make([]int32, len(chains)+1),
 	}
-	g.jumps = make([]edge, 0, countJumps(t))
+	// At most as many as rules; memory that is never written to costs nothing.
+	g.jumps = make([]edge, 0, t.NumRules())
 	for i, c := range chains {
 		for r := range c.Rules() {
 			j, ok := r.Jump()
@@ -76,21 +77,13 @@ func Build(t *netfilter.Table) *Graph {
 		g.first[i+1] = int32(len(g.jumps))
 	}
 	g.indexCallers()
-	components := g.components()
-	g.spreadHooks(components)
-	g.findPaths()
-	g.findLoops(components)
-	return g
-}
-
-func countJumps(t *netfilter.Table) int {
-	n := 0
-	for r := range t.Rules() {
-		if _, ok := r.Jump(); ok {
-			n++
-		}
+	if !g.spreadHooks() {
+		components := g.components()
+		g.spreadHooksAround(components)
+		g.findLoops(components)
 	}
-	return n
+	g.findPaths()
+	return g
 }
 
 // indexCallers sorts the jumps by where they lead; firstCaller[i+1] counts

@@ -10,16 +10,50 @@ import (
 // unreached is the distance of a chain that no base chain leads to.
 const unreached = -1
 
-// spreadHooks finds the hooks from which each chain can be reached. The last
-// component is one that no other leads to; going back from it, whatever leads
-// to a component has been seen before it.
-func (g *Graph) spreadHooks(components components) {
+// ownHooks starts with the hooks that chains have themselves.
+func (g *Graph) ownHooks() {
 	g.hooks = make([]uint8, len(g.first)-1)
 	for i, c := range g.Table.Chains() {
 		if c.Base != nil {
 			g.hooks[i] = 1 << c.Base.Hook
 		}
 	}
+}
+
+// spreadHooks finds the hooks from which each chain can be reached, if no
+// chain leads back to itself, as in every table that a kernel holds: chains
+// are taken when all that lead to them have been. It is false if there are
+// loops, whose chains that never happens to.
+func (g *Graph) spreadHooks() bool {
+	g.ownHooks()
+	open := make([]int32, len(g.hooks)) // jumps to each chain from others that were not taken yet
+	taken := make([]int32, 0, len(g.hooks))
+	for i := range open {
+		open[i] = g.firstCaller[i+1] - g.firstCaller[i]
+		if open[i] == 0 {
+			taken = append(taken, int32(i))
+		}
+	}
+	for n := 0; n < len(taken); n++ {
+		i := taken[n]
+		for _, e := range g.out(i) {
+			if e.to == nowhere {
+				continue
+			}
+			g.hooks[e.to] |= g.hooks[i]
+			if open[e.to]--; open[e.to] == 0 {
+				taken = append(taken, e.to)
+			}
+		}
+	}
+	return len(taken) == len(g.hooks)
+}
+
+// spreadHooksAround is spreadHooks for tables with loops. The last component
+// is one that no other leads to; going back from it, whatever leads to a
+// component has been seen before it.
+func (g *Graph) spreadHooksAround(components components) {
+	g.ownHooks()
 	for n := components.num() - 1; n >= 0; n-- {
 		members := components.members(n)
 		var hooks uint8

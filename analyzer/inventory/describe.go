@@ -93,10 +93,13 @@ func (b *builder) findEndpoints(svc *Service) {
 		if found == nil {
 			continue
 		}
-		svc.Endpoints = slices.Grow(svc.Endpoints, len(found.endpoints))
-		for _, e := range found.endpoints {
-			e.Scope = of.scope
-			svc.Endpoints = append(svc.Endpoints, e)
+		for i := range found.endpoints {
+			found.endpoints[i].Scope = of.scope
+		}
+		if svc.Endpoints == nil {
+			svc.Endpoints = slices.Clip(found.endpoints) // shared: large nodes have hundreds of thousands
+		} else {
+			svc.Endpoints = append(svc.Endpoints, found.endpoints...)
 		}
 		if found.affinity != nil {
 			svc.Affinity = found.affinity

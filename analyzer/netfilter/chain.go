@@ -28,14 +28,15 @@ type Chain struct {
 
 	Table *Table
 	Name  string
-	Base  *Base // nil for a regular chain, which runs when a rule jumps to it
-	// Pos is the line that declares the chain; of a chain that a pasted
-	// fragment never declares, its first rule.
-	Pos source.Position
+	index int32 // in the same line of the cache
 	// Implied says that no line declares the chain; it is known from its
 	// rules only.
-	Implied  bool
-	index    int32     // here, for these two take one word together
+	Implied bool
+
+	Base *Base // nil for a regular chain, which runs when a rule jumps to it
+	// Pos is the line that declares the chain; of a chain that a pasted
+	// fragment never declares, its first rule.
+	Pos      source.Position
 	Counters *Counters // of the policy; nil when the dump has none
 	Comment  string    // of nftables; "" without one
 	rules    []Rule

@@ -81,7 +81,7 @@ func newDocService(s *inventory.Service) docService {
 		ExternalTrafficPolicy: s.ExternalPolicy, InternalTrafficPolicy: s.InternalPolicy,
 		SourceRanges: prefixStrings(s.SourceRanges), HealthCheckNodePort: s.HealthCheckNodePort,
 		Chains:    newDocChains(s.Chains),
-		Endpoints: docEndpoints(s.Endpoints),
+		Endpoints: docEndpoints(s.Endpoints, true),
 		Entries:   []docEntry{},
 	}
 	if s.Name != "" {
@@ -114,13 +114,14 @@ func newDocChains(c inventory.Chains) *docChains {
 	return &docChains{Service: name(c.Service), External: name(c.External), Local: name(c.Local), Firewall: name(c.Firewall)}
 }
 
-func docEndpoints(endpoints []inventory.Endpoint) []docEndpoint {
-	d := make([]docEndpoint, 0, len(endpoints))
-	for _, e := range endpoints {
-		d = append(d, docEndpoint{
-			Address: e.Addr.Addr().String(), Port: e.Addr.Port(),
-			Probability: probability(e.Probability), Scope: e.Scope,
-		})
+// docEndpoints are endpoints, those of a service with their scopes.
+func docEndpoints(endpoints []inventory.Endpoint, scoped bool) []docEndpoint {
+	d := make([]docEndpoint, len(endpoints))
+	for i, e := range endpoints {
+		d[i] = docEndpoint{Address: e.Addr.Addr().String(), Port: e.Addr.Port(), Probability: probability(e.Probability)}
+		if scoped {
+			d[i].Scope = e.Scope
+		}
 	}
 	return d
 }
@@ -130,7 +131,7 @@ func newDocEntry(e *inventory.Entry) docEntry {
 		Kind: e.Kind, KindAssumed: e.KindAssumed,
 		Addresses: []string{}, ExceptAddresses: prefixStrings(e.ExceptAddresses),
 		Port: e.Port, Verdict: e.Verdict, Masquerade: e.Masquerade,
-		Path: []docStep{}, Endpoints: docEndpoints(e.Endpoints),
+		Path: []docStep{}, Endpoints: docEndpoints(e.Endpoints, false),
 		Explanation: newDocText(e.Explanation()), InCluster: newDocText(e.InCluster()),
 	}
 	for _, p := range e.Addresses {

@@ -1,8 +1,7 @@
 package trace
 
 import (
-	"fmt"
-	"strings"
+	"strconv"
 
 	"github.com/svcpath/svcpath/analyzer/netfilter"
 )
@@ -30,46 +29,71 @@ const maxNamed = 3
 // assumptions are the answers in words. That a client was not seen by one list
 // after another is one assumption.
 func (w *walk) assumptions(answers []answer) []Assumption {
-	out := make([]Assumption, 0, len(answers))
-	var unseen map[string]*notSeen
+	w.unseen = w.unseen[:0]
+	n := 0
 	for _, a := range answers {
-		q := &w.questions[a.question]
-		switch {
-		case q.list != "" && !a.yes:
-			u := unseen[q.client]
-			if u == nil {
-				u = &notSeen{at: len(out), client: q.client}
-				if unseen == nil {
-					unseen = map[string]*notSeen{}
-				}
-				unseen[q.client] = u
-				out = append(out, Assumption{Rule: q.rule, Text: q.text(false)})
-			}
-			u.lists = append(u.lists, q.list)
-		default:
-			out = append(out, Assumption{Rule: q.rule, Text: q.text(a.yes)})
+		if q := &w.questions[a.question]; q.list == "" || a.yes || w.notSeenBy(q) {
+			n++
 		}
 	}
-	for _, u := range unseen {
-		if len(u.lists) > 1 {
-			out[u.at].Text = u.text()
+	out := make([]Assumption, 0, n)
+	next := 0 // of those that were not seen
+	for _, a := range answers {
+		q := &w.questions[a.question]
+		if q.list == "" || a.yes {
+			out = append(out, Assumption{Rule: q.rule, Text: q.text(a.yes)})
+			continue
 		}
+		if next == len(w.unseen) || w.unseen[next].first != q {
+			continue
+		}
+		text := q.text(false)
+		if u := &w.unseen[next]; u.lists > 1 {
+			text = w.words.notSeen(u)
+		}
+		next++
+		out = append(out, Assumption{Rule: q.rule, Text: text})
 	}
 	return out
 }
 
 // notSeen are the lists that did not see a client.
 type notSeen struct {
-	at     int // place among the assumptions
-	client string
-	lists  []string
+	first *question // that asked for the client
+	lists int
+	names [maxNamed]string // of the first of them
 }
 
-func (u *notSeen) text() string {
-	text := fmt.Sprintf("%s was not seen before by any of %d recent lists: %s",
-		u.client, len(u.lists), strings.Join(u.lists[:min(len(u.lists), maxNamed)], ", "))
-	if len(u.lists) > maxNamed {
-		text += ", …"
+// notSeenBy adds a list that did not see its client. It reports whether the
+// client is a new one: there are few.
+func (w *walk) notSeenBy(q *question) (isNew bool) {
+	i := 0
+	for i < len(w.unseen) && w.unseen[i].first.client != q.client {
+		i++
 	}
-	return text
+	if isNew = i == len(w.unseen); isNew {
+		w.unseen = append(w.unseen, notSeen{first: q})
+	}
+	u := &w.unseen[i]
+	if u.lists < maxNamed {
+		u.names[u.lists] = q.list
+	}
+	u.lists++
+	return isNew
+}
+
+// notSeen says which lists did not see a client.
+func (w *words) notSeen(u *notSeen) string {
+	b := append(w.begin(u.first.client), " was not seen before by any of "...)
+	b = append(strconv.AppendInt(b, int64(u.lists), 10), " recent lists: "...)
+	for i, name := range u.names[:min(u.lists, maxNamed)] {
+		if i > 0 {
+			b = append(b, ", "...)
+		}
+		b = append(b, name...)
+	}
+	if u.lists > maxNamed {
+		b = append(b, ", …"...)
+	}
+	return w.keep(b)
 }

@@ -12,6 +12,8 @@ type room struct {
 	// those that its next match is tried on, and what comes of the others.
 	misses, left []particle
 	acted        []exit
+	// Of run.
+	untouched [1]exit
 	// Of merged and base.
 	merging gathered
 	// Of nat.
@@ -23,6 +25,7 @@ type room struct {
 	byFate map[fate]int
 	ended  []endings
 	found  []found
+	unseen []notSeen
 	// writtenSteps are those of all paths, steps the numbers of one path's.
 	writtenSteps []Step
 	steps        []int32
@@ -52,6 +55,7 @@ func (w *walk) over() {
 	w.visits.reset()
 	w.fates = w.fates[:0]
 	w.depth = 0
+	w.ahead = rulesAhead{}
 	w.effort = 0
 	w.endings = w.endings[:0]
 	clear(w.found)
@@ -59,6 +63,7 @@ func (w *walk) over() {
 	w.shared = nil
 	clear(w.writtenSteps)
 	w.writtenSteps = w.writtenSteps[:0]
+	clear(w.unseen)
 	w.remarks = nil
 	w.exits.reset()
 	w.trails.reset()

@@ -34,6 +34,7 @@ type walk struct {
 	fates  []visited // of the visits, by number
 	frames []frame
 	depth  int // frames in use
+	ahead  rulesAhead
 
 	effort  int
 	spent   bool
@@ -78,7 +79,7 @@ type visited struct {
 	exits []exit
 	done  bool
 	// walked says, of a chain and anyPacket, that a visit to the chain is
-	// being computed.
+	// being computed, in a frame that is marked.
 	walked bool
 }
 
@@ -178,7 +179,7 @@ func (g *gathered) reset() {
 type frame struct {
 	visit
 	number int32 // of the visit
-	marker int32 // of the visit that stands for the chain
+	marker int32 // of the visit that stands for the chain, or unmarked
 	rule   int   // the one that is looked at
 	live   []particle
 	out    gathered
@@ -198,6 +199,10 @@ type frame struct {
 // run is what becomes of a packet in a chain: all its exits, the masses of
 // which sum to 1.
 func (w *walk) run(chain *netfilter.Chain, number int32) []exit {
+	if w.passes(chain, number) {
+		w.untouched[0] = exit{particle: particle{packet: number, mass: wholeMass}, way: returns}
+		return w.untouched[:]
+	}
 	first := w.visit(visit{chain, number})
 	if w.fates[first].done {
 		return w.fates[first].exits
@@ -210,7 +215,9 @@ func (w *walk) run(chain *netfilter.Chain, number int32) []exit {
 			continue
 		}
 		w.depth--
-		w.fates[f.marker].walked = false
+		if f.marker != unmarked {
+			w.fates[f.marker].walked = false
+		}
 		w.know(f.number, f.out.exits)
 	}
 	return w.fates[first].exits
@@ -232,13 +239,65 @@ func (w *walk) know(number int32, exits []exit) {
 	w.fates[number].exits, w.fates[number].done = kept, true
 }
 
+// passes reports whether a chain has no rule that a packet may match, so that
+// nothing becomes of it there. If it has one, the visit begins with it.
+func (w *walk) passes(chain *netfilter.Chain, number int32) bool {
+	if w.all || w.isWalked(chain) {
+		return false
+	}
+	w.ahead = rulesAhead{chain: chain, packet: number}
+	a := &w.ahead
+	a.rules = candidates{in: w.tracer.indexes.of(chain)}
+	a.rule, a.holds = w.next(chain, 0, &a.rules, number)
+	return a.holds == no
+}
+
+// rulesAhead is where a visit begins: the rules before it do not match.
+type rulesAhead struct {
+	chain  *netfilter.Chain
+	packet int32
+	rules  candidates
+	rule   int
+	holds  ternary
+}
+
+// next finds the next rule of a chain that a packet may match, holds being no
+// if there is none.
+func (w *walk) next(chain *netfilter.Chain, i int, rules *candidates, number int32) (rule int, holds ternary) {
+	q := asking{walk: w, packet: w.packet(number)}
+	rules.choose(q.packet, w.flow.Protocol)
+	past := chain.NumRules()
+	for i = rules.next(i, past); i < past; i = rules.next(i+1, past) {
+		w.effort++
+		if holds = q.test(chain.Rule(i)); holds != no {
+			return i, holds
+		}
+	}
+	return past, no
+}
+
+// fewFrames are looked through one by one; chains further down are marked.
+const fewFrames = 16
+
+// unmarked is the marker of the first frames.
+const unmarked = -1
+
+// isWalked reports whether a visit to the chain is being computed.
+func (w *walk) isWalked(chain *netfilter.Chain) bool {
+	for i := range w.frames[:min(w.depth, fewFrames)] {
+		if w.frames[i].chain == chain {
+			return true
+		}
+	}
+	return w.depth > fewFrames && w.fates[w.visit(visit{chain, anyPacket})].walked
+}
+
 // enter begins a visit. A chain that is entered while it is being walked is
 // part of a loop, which no kernel loads (ip_tables.c, mark_source_chains;
 // nf_tables_api.c, nf_tables_check_loops): what a packet does there is unknown.
 func (w *walk) enter(number int32) {
 	v := w.visits.things[number]
-	marker := w.visit(visit{v.chain, anyPacket})
-	if w.fates[marker].walked {
+	if w.isWalked(v.chain) {
 		w.remark(source.Error, "loop", v.chain.Pos, "chain %s leads back to itself; no kernel loads such a table", v.chain.Name)
 		w.know(number, []exit{{
 			particle: particle{packet: v.packet, mass: wholeMass, trail: w.note(nil, v.packet, "goes round in a loop through chain "+v.chain.Name)},
@@ -246,14 +305,22 @@ func (w *walk) enter(number int32) {
 		}})
 		return
 	}
-	w.fates[marker].walked = true
+	marker := int32(unmarked)
+	if w.depth >= fewFrames {
+		marker = w.visit(visit{v.chain, anyPacket})
+		w.fates[marker].walked = true
+	}
 	if w.depth == len(w.frames) {
 		w.frames = append(w.frames, frame{})
 	}
 	f := &w.frames[w.depth]
 	w.depth++
-	f.visit, f.number, f.marker, f.rule, f.begun, f.tested = v, number, marker, 0, false, false
-	f.rules = candidates{of: w.tracer.indexes.of(v.chain)}
+	f.visit, f.number, f.marker, f.begun = v, number, marker, false
+	if a := &w.ahead; a.chain == v.chain && a.packet == v.packet && !w.all {
+		f.rule, f.rules, f.tested, f.holds = a.rule, a.rules, true, a.holds
+	} else {
+		f.rule, f.rules, f.tested = 0, candidates{in: w.tracer.indexes.of(v.chain)}, false
+	}
 	f.live = append(f.live[:0], particle{packet: v.packet, mass: wholeMass})
 	f.out.reset()
 }
@@ -276,11 +343,12 @@ func (w *walk) advance(f *frame) (next int32, needed bool) {
 			f.live = f.live[:0]
 			break
 		}
-		if !f.begun && len(f.live) == 1 && !w.all {
-			w.skip(f)
-			if f.rule == f.chain.NumRules() {
+		if !f.begun && !f.tested && len(f.live) == 1 && !w.all {
+			// To the next rule that its only particle may match.
+			if f.rule, f.holds = w.next(f.chain, f.rule, &f.rules, f.live[0].packet); f.holds == no {
 				break
 			}
+			f.tested = true
 		}
 		if next, needed := w.try(f); needed {
 			return next, true
@@ -290,21 +358,6 @@ func (w *walk) advance(f *frame) (next int32, needed bool) {
 		f.out.add(&w.masses, exit{particle: p, way: returns})
 	}
 	return 0, false
-}
-
-// skip takes the frame to the next rule that its only particle may match.
-func (w *walk) skip(f *frame) {
-	p := w.packet(f.live[0].packet)
-	q := asking{walk: w, packet: p}
-	f.rules.choose(p, w.flow.Protocol)
-	past := f.chain.NumRules()
-	for f.rule = f.rules.next(f.rule, past); f.rule < past; f.rule = f.rules.next(f.rule+1, past) {
-		w.effort++
-		if f.holds = q.test(f.chain.Rule(f.rule)); f.holds != no {
-			f.tested = true
-			return
-		}
-	}
 }
 
 // try takes the frame's particles past its rule, as far as it can without
@@ -390,6 +443,13 @@ func (w *walk) do(rule *netfilter.Rule, statement netfilter.Statement, p particl
 func (w *walk) jump(rule *netfilter.Rule, jump *netfilter.Jump, p particle, out []exit) (_ []exit, next int32, needed bool) {
 	if jump.Chain == nil {
 		return w.undeclared(rule, jump, p, out), 0, false
+	}
+	if w.passes(jump.Chain, p.packet) {
+		e := exit{particle: p}
+		if jump.Goto {
+			e.way = returns
+		}
+		return append(out, e), 0, false
 	}
 	to := w.visit(visit{jump.Chain, p.packet})
 	if !w.fates[to].done {

@@ -31,7 +31,7 @@ type way struct {
 func (w way) String() string {
 	switch {
 	case w.ipvs:
-		return "read IPVS over netlink"
+		return "read IPVS over netlink, after modprobe -va ip_vs"
 	case w.file != "":
 		return "read " + w.file
 	}
@@ -61,8 +61,8 @@ var plan = []step{
 	{name: "nft-ruleset-json", what: "nftables rules, JSON", rules: true,
 		ways: []way{run(".json", "nft -j list ruleset")}},
 	{name: "ipset-save", what: "ipsets", ways: []way{run(".txt", "ipset save")}},
-	// The library that asks over netlink runs modprobe first, which does
-	// nothing once the module is there.
+	// The library that asks over netlink runs modprobe first: it does nothing
+	// once the module is there, and without the module it is not asked.
 	{name: "ipvsadm-save", what: "IPVS virtual servers", rules: true, ways: []way{
 		{ipvs: true, suffix: ".txt", needs: procIPVS},
 		{file: procIPVS, suffix: "-proc.txt", raw: true},

@@ -198,7 +198,7 @@ func TestWholeNode(t *testing.T) {
 		"nft list ruleset: recorded: nft-ruleset.txt",
 		"nft -j list ruleset: recorded: nft-ruleset-json.json",
 		"ipset save: recorded: ipset-save.txt",
-		"read IPVS over netlink: recorded: ipvsadm-save.txt",
+		"read IPVS over netlink, after modprobe -va ip_vs: recorded: ipvsadm-save.txt",
 		"ip -j addr: recorded: ip-addr.json",
 		"ip -4 -j route show table all: recorded: ip-route.json",
 		"ip -6 -j route show table all: empty: ",
@@ -284,7 +284,7 @@ func TestWhatGoesWrong(t *testing.T) {
 		"iptables-save -c: recorded: iptables-save.txt",
 		"ipset save: recorded: ipset-save.txt (it holds more than 200 bytes) truncated",
 		"nft list ruleset: failed:  (it took longer than 20ms)",
-		"read IPVS over netlink: forbidden:  (permission denied)",
+		"read IPVS over netlink, after modprobe -va ip_vs: forbidden:  (permission denied)",
 	} {
 		if !strings.Contains(got, want) {
 			t.Errorf("no record %q in\n%s", want, got)

@@ -88,11 +88,13 @@ type asking struct {
 type scope uint8
 
 const (
-	byText    scope = iota // nothing that changes on the way
-	byHop                  // the time to live, which forwarding changes
-	byHeaders              // addresses, ports and marks, and what rules did to ipsets
-	byPacket               // all of it, the hook included
-	byRule                 // a counter that the rule has for itself
+	byText       scope = iota // nothing that changes on the way
+	byHop                     // the time to live, which forwarding and rules change
+	byHeaders                 // addresses, ports and marks, and what rules did to ipsets
+	byHeadersIn               // and the interface that the packet came in by
+	byHeadersOut              // and the one that it leaves by
+	byPacket                  // all of it, the hook included
+	byRule                    // a counter that the rule has for itself
 )
 
 // unsure is the answer maybe. text is the match without its negation.
@@ -130,7 +132,11 @@ func (q *asking) appendScope(key []byte, by scope) []byte {
 	p := q.packet
 	switch by {
 	case byHop:
-		return fmt.Append(key, "\x00hop ", p.hook >= netfilter.Forward && q.flow.From != FromNode)
+		return fmt.Append(key, "\x00hop ", q.hasHopped(p), p.ttl)
+	case byHeadersIn:
+		return fmt.Append(q.appendScope(key, byHeaders), "in ", p.in.name, p.in.known)
+	case byHeadersOut:
+		return fmt.Append(q.appendScope(key, byHeaders), "out ", p.out.name, p.out.known)
 	case byHeaders:
 		key = append(key, "\x00headers "...)
 		for _, a := range [...]netip.Addr{p.src, p.dst} {

@@ -59,10 +59,15 @@ func (q *asking) match(m netfilter.Match) ternary {
 	case *netfilter.Length:
 		return q.unsure(m.Not, byText, plain(m, m.Not))
 	case *netfilter.TTL:
-		if q.packet.ttl != unknownTTL {
+		if q.packet.ttl >= 0 {
 			return ternaryOf(m.Compare.Holds(uint64(q.packet.ttl), uint64(m.Value))).xor(m.Not)
 		}
-		return q.unsure(m.Not, byHop, plain(m, m.Not))
+		return q.unsure(m.Not, byHop, func() string {
+			if q.packet.ttl != unknownTTL {
+				return plain(m, m.Not)() + " on the changed time to live"
+			}
+			return plain(m, m.Not)()
+		})
 	case *netfilter.TOS:
 		return q.tos(uint32(m.Value), uint32(m.Mask), m.Not, m)
 	case *netfilter.DSCP:
@@ -103,7 +108,7 @@ func (q *asking) match(m netfilter.Match) ternary {
 		return q.unsure(m.Not, byText, plain(m, m.Not))
 
 	case *netfilter.InSet:
-		return q.unsure(m.Not, byHeaders, plain(m, m.Not))
+		return q.inSet(m)
 	case *netfilter.Owner:
 		return q.owner(m)
 	case *netfilter.Socket:
@@ -163,6 +168,9 @@ func (q *asking) transport(m *netfilter.Transport) ternary {
 		return no
 	}
 	holds := min(q.portIs(m.SrcPort, q.packet.srcPort, m), q.portIs(m.DstPort, q.packet.dstPort, m))
+	if q.mergesPorts(m) {
+		holds = q.mergedPorts(m)
+	}
 	if f := m.Flags; f != nil {
 		// xt_tcpudp.c, tcp_mt.
 		switch q.flow.State {
@@ -178,6 +186,32 @@ func (q *asking) transport(m *netfilter.Transport) ternary {
 		holds = min(holds, q.unsure(false, byHeaders, m.String))
 	}
 	return holds
+}
+
+// mergesPorts reports whether both ports are tested by one comparison: of "!
+// --sport A ! --dport B", iptables-nft 1.8.8 to 1.8.9 makes "not A and B
+// together" (iptables/nft.c, add_nft_tcpudp), and prints it as if each were
+// tested by itself. Text that does not tell its back end may be of any.
+func (q *asking) mergesPorts(m *netfilter.Transport) bool {
+	single := func(t netfilter.PortTest) bool { return t.Set && t.Not && t.Range.IsSingle() && t.Range.First != 0 }
+	return q.rule.Chain().Table.Backend != netfilter.Legacy && single(m.SrcPort) && single(m.DstPort) &&
+		(m.Protocol == netfilter.TCP || m.Protocol == netfilter.UDP)
+}
+
+// mergedPorts tests two ports where it is not known which of the two readings
+// the kernel was given.
+func (q *asking) mergedPorts(m *netfilter.Transport) ternary {
+	src := inPorts([]netfilter.PortRange{m.SrcPort.Range}, q.packet.srcPort)
+	dst := inPorts([]netfilter.PortRange{m.DstPort.Range}, q.packet.dstPort)
+	switch {
+	case src == no && dst == no:
+		return yes
+	case src == yes && dst == yes:
+		return no
+	}
+	return q.unsure(false, byHeaders, func() string {
+		return m.String() + ", which iptables-nft may have taken for both ports together,"
+	})
 }
 
 func (q *asking) multiPort(m *netfilter.MultiPort) ternary {

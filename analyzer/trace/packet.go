@@ -21,7 +21,7 @@ type packet struct {
 
 	mark, connMark bits
 	tos            bits
-	ttl            int16 // unknownTTL if it is not known
+	ttl            int16 // below 0 if it is not known, see ttl.go
 
 	tracking tracking
 	done     does
@@ -103,8 +103,6 @@ func (b bits) shifted(left int8) bits {
 	right := -int(left)
 	return bits{b.value >> right, b.known>>right | ^(^uint32(0) >> right)}
 }
-
-const unknownTTL = -1
 
 // tracking is what conntrack knows of the packet.
 type tracking uint8

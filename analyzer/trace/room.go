@@ -47,6 +47,7 @@ func (w *walk) over() {
 	w.packets.reset()
 	w.facts = w.facts[:0]
 	clear(w.places)
+	clear(w.ttls)
 	w.questions = w.questions[:0]
 	clear(w.asked)
 	clear(w.askedOwn)

@@ -48,12 +48,14 @@ func (w *walk) apply(rule *netfilter.Rule, statement netfilter.Statement, p part
 	case *netfilter.SetTOS:
 		return w.change(rule, p, edited, out, func(p *packet) { p.tos = p.tos.set(uint32(s.Value), uint32(s.Mask)) })
 	case *netfilter.SetTTL:
-		return w.change(rule, p, edited, out, func(p *packet) { p.ttl = newTTL(p.ttl, s) })
+		return w.change(rule, p, edited, out, func(p *packet) { p.ttl = w.changedTTL(p, s) })
 	case *netfilter.UpdateSet:
 		return w.change(rule, p, edited, out, func(p *packet) {
-			p.sets++
-			if s.MapMark {
-				p.mark = bits{}
+			if (s.Add != nil || s.Del != nil) && p.sets < 1<<16-1 {
+				p.sets++
+			}
+			if s.Map != nil && s.MapMark {
+				p.mark = w.mapped(s, p)
 			}
 		})
 	case *netfilter.Track:
@@ -206,17 +208,4 @@ func (w *walk) connMark(rule *netfilter.Rule, statement netfilter.Statement, p p
 			p.mark = p.mark.copied(p.connMark.masked(s.ConnMask).shifted(s.LeftShift), s.PacketMask)
 		}
 	})
-}
-
-// newTTL is a time to live after a change (xt_HL.c).
-func newTTL(old int16, s *netfilter.SetTTL) int16 {
-	switch {
-	case s.Change == netfilter.TTLSet:
-		return int16(s.Value)
-	case old == unknownTTL:
-		return unknownTTL
-	case s.Change == netfilter.TTLIncrement:
-		return min(old+int16(s.Value), 255)
-	}
-	return max(old-int16(s.Value), 0)
 }

@@ -185,3 +185,13 @@ func openDirectory(t testing.TB, dir string) *snapshot.Snapshot {
 	}
 	return s
 }
+
+// readDamaged is read for texts that are not understood throughout.
+func readDamaged(t testing.TB, text string) *snapshot.Snapshot {
+	t.Helper()
+	s, err := capture.Open([]string{"-"}, capture.Options{Stdin: strings.NewReader(text)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}

@@ -35,6 +35,7 @@ type Tracer struct {
 	indexes  indexes
 
 	recentMasks recentMasks
+	ipsets      ipsets
 	walks       sync.Pool // of *walk, those that are over
 }
 
@@ -69,7 +70,7 @@ const (
 
 // New prepares a snapshot, which must not change afterwards.
 func New(s *snapshot.Snapshot) *Tracer {
-	t := &Tracer{node: newNode(s), pods: s.PodCIDRs, indexes: indexes{from: indexedRules}, recentMasks: recentMasks{snapshot: s}}
+	t := &Tracer{node: newNode(s), pods: s.PodCIDRs, indexes: indexes{from: indexedRules}, recentMasks: recentMasks{snapshot: s}, ipsets: ipsets{snapshot: s}}
 	for i, f := range []netfilter.Family{netfilter.IPv4, netfilter.IPv6} {
 		t.families[i] = newFamily(s, f)
 	}

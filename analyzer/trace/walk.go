@@ -24,6 +24,7 @@ type walk struct {
 	draft   packet            // the one that is being changed
 	facts   []fact
 	places  map[fact]int32
+	ttls    map[ttlChange]int16
 
 	questions []question
 	asked     map[string]int32
@@ -269,7 +270,8 @@ func (w *walk) next(chain *netfilter.Chain, i int, rules *candidates, number int
 	past := chain.NumRules()
 	for i = rules.next(i, past); i < past; i = rules.next(i+1, past) {
 		w.effort++
-		if holds = q.test(chain.Rule(i)); holds != no {
+		q.rule = chain.Rule(i)
+		if holds = q.test(q.rule); holds != no {
 			return i, holds
 		}
 	}

@@ -183,7 +183,7 @@ var otherFields = []fieldInfo{
 	{"arp operation", TypeText}, {"arp htype", TypeText}, {"arp ptype", TypeEtherType}, {"arp hlen", TypeInteger}, {"arp plen", TypeInteger},
 	{"arp saddr ip", TypeIPv4}, {"arp daddr ip", TypeIPv4}, {"arp saddr ether", TypeEther}, {"arp daddr ether", TypeEther},
 
-	{"iiftype", TypeIfType}, {"oiftype", TypeIfType}, {"iifgroup", TypeText}, {"oifgroup", TypeText},
+	{"meta iiftype", TypeIfType}, {"meta oiftype", TypeIfType}, {"iifgroup", TypeText}, {"oifgroup", TypeText},
 	{"meta rtclassid", TypeText}, {"meta secmark", TypeText}, {"meta ibrname", TypeIfName}, {"meta obrname", TypeIfName},
 	{"meta ibriport", TypeIfName}, {"meta obriport", TypeIfName},
 	{"meta cpu", TypeInteger}, {"meta cgroup", TypeInteger}, {"meta ipsec", TypeBoolean}, {"meta iifkind", TypeIfName}, {"meta oifkind", TypeIfName},
@@ -222,6 +222,14 @@ func (f Field) String() string { return fields[f].text }
 func (f Field) Type() DataType { return fields[f].typ }
 
 // Types are the types of the values, for Expr.
-func (f Field) Types() []DataType { return []DataType{f.Type()} }
+func (f Field) Types() []DataType { return oneType[f.Type()] }
+
+// oneType holds lists of one type each, to be shared.
+var oneType = func() (lists [numDataTypes][]DataType) {
+	for t := range lists {
+		lists[t] = []DataType{DataType(t)}
+	}
+	return lists
+}()
 
 func (Field) isExpr() {}

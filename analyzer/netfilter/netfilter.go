@@ -59,6 +59,22 @@ func (b Backend) String() string {
 	return ""
 }
 
+// An Omission is how much a text leaves out of a table, for what kind of text it
+// is. Of two texts of one table, the one that omits less is better.
+type Omission uint8
+
+// The omissions.
+const (
+	OmitsNothing Omission = iota
+	// OmitsDetails is nft's JSON, without some properties of sets.
+	OmitsDetails
+	// OmitsOptions is iptables' table as nft lists it: without comments, and
+	// without what it has no translation for.
+	OmitsOptions
+	// OmitsTranslations is the same as JSON, where nothing is translated.
+	OmitsTranslations
+)
+
 // A Hook is a place in the kernel's packet path where base chains are run.
 type Hook uint8
 

@@ -120,7 +120,7 @@ func (c *Chain) writeNFT(b *strings.Builder) {
 		b.WriteByte('\n')
 	}
 	for r := range c.Rules() {
-		b.WriteString("\t\t" + r.nft() + "\n")
+		b.WriteString("\t\t" + r.nft(true) + "\n")
 	}
 	b.WriteString("\t}\n")
 }

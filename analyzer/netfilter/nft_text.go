@@ -7,7 +7,7 @@ import (
 )
 
 // nft is the rule as nft prints it, without a handle.
-func (r *Rule) nft() string {
+func (r *Rule) nft(counted bool) string {
 	var b strings.Builder
 	family := r.chain.Table.Family
 	word := func(s string) {
@@ -22,8 +22,13 @@ func (r *Rule) nft() string {
 		}
 	}
 	for _, s := range r.Statements() {
-		if count, ok := s.(*Count); ok && count.Own == nil {
-			if c, ok := r.Counters(); ok {
+		if count, ok := s.(*Count); ok {
+			c, known := r.Counters()
+			switch {
+			case !counted:
+				word("counter")
+				continue
+			case count.Own == nil && known:
 				word(c.nft())
 				continue
 			}
@@ -350,7 +355,7 @@ func nftReject(family Family, with string) string {
 }
 
 // nftLogLevels are in the order of syslog's numbers.
-var nftLogLevels = [...]string{"emerg", "alert", "crit", "err", "warn", "notice", "info", "debug"}
+var nftLogLevels = [...]string{"emerg", "alert", "crit", "err", "warn", "notice", "info", "debug", "audit"}
 
 func nftLog(s *Log) string {
 	out := "log"

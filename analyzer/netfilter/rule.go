@@ -122,12 +122,21 @@ func (r *Rule) Jumps() iter.Seq[*Jump] {
 	}
 }
 
+// Uncounted is the rule written anew without the numbers that it has counted:
+// two captures of one rule have the same.
+func (r *Rule) Uncounted() string {
+	if r.chain.Table.Backend == Native {
+		return r.nft(false)
+	}
+	return r.String()
+}
+
 // String is the rule written anew from its parts. A rule of nftables is as nft
 // prints it, any other as iptables-save does: "-A CHAIN", the matches, the
 // statements.
 func (r *Rule) String() string {
 	if r.chain.Table.Backend == Native {
-		return r.nft()
+		return r.nft(true)
 	}
 	var b strings.Builder
 	b.WriteString("-A " + r.chain.Name)

@@ -21,6 +21,9 @@ type Table struct {
 	// table are like that.
 	Inferred bool
 
+	// Omits says how much the text leaves out of what the kernel has.
+	Omits Omission
+
 	// What only tables of nftables have.
 	Comment    string
 	Dormant    bool // its chains are not run

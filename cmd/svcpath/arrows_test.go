@@ -91,6 +91,8 @@ var arrows = []arrow{
 		because: "a parser is given bytes: opening files is the work of parsers/capture"},
 	{from: "parsers/ipvsadm", never: append([]string{"parsers/..."}, inputOutput...),
 		because: "a parser is given bytes: opening files is the work of parsers/capture"},
+	{from: "parsers/nftlist", never: inputOutput,
+		because: "a parser is given bytes: opening files is the work of parsers/capture"},
 	{from: "parsers/ipsetsave", never: inputOutput,
 		because: "a parser is given bytes: opening files is the work of parsers/capture"},
 	{from: "parsers/internal/protocol", never: []string{module},

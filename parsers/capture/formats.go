@@ -7,6 +7,7 @@ import (
 	"github.com/svcpath/svcpath/parsers/iproute"
 	"github.com/svcpath/svcpath/parsers/ipsetsave"
 	"github.com/svcpath/svcpath/parsers/iptablessave"
+	"github.com/svcpath/svcpath/parsers/nftlist"
 	"github.com/svcpath/svcpath/parsers/ipvsadm"
 )
 
@@ -41,7 +42,7 @@ var formats = []format{
 	{begins: jsonBegins, confirm: bundle.Begins, read: readBundle},
 	{begins: jsonBegins, confirm: jsonHas("apiVersion", "kind"), read: readManifestsJSON},
 	{begins: yamlBegins, confirm: isManifest, read: readManifestsYAML},
-	{begins: nftBegins, read: unbuilt(snapshot.NFTList, "nft list ruleset output", nftEnd)},
+	{begins: nftlist.Begins, read: readNFT},
 	{begins: ipvsadm.ListBegins, read: readIPVSList},
 	{begins: ipvsConnectionsBegin, read: unbuilt(snapshot.IPVSConnections, "a list of IPVS connections", whileLine(ipvsConnectionsContinue))},
 	{begins: ipsetsave.SaveBegins, read: readIPSetSave},

@@ -5,6 +5,7 @@ import (
 
 	"github.com/svcpath/svcpath/analyzer/netfilter"
 	"github.com/svcpath/svcpath/analyzer/source"
+	"github.com/svcpath/svcpath/parsers/nftlist"
 )
 
 // A tableKey tells tables apart.
@@ -22,7 +23,7 @@ func (r *reading) captured() []*netfilter.Table {
 		key := tableKey{t.Family, t.Backend, t.Name}
 		first := fragments[key]
 		switch {
-		case t.Complete:
+		case t.Complete, t.Backend == netfilter.Native: // nftlist puts these together
 			tables = append(tables, t)
 		case first == nil:
 			fragments[key] = t
@@ -72,9 +73,10 @@ func retarget(to *netfilter.Table, statements []netfilter.Statement) []netfilter
 	return statements
 }
 
-// chooseTables keeps one capture of each table: the first that is whole, else
-// the first. Text that names no back end may be of any. What is not used is
-// reported.
+// chooseTables keeps one capture of each table: of those that are whole, if
+// any is, the one that leaves out least; of such the first. Text that names no
+// back end may be of any. What is not used is reported, and what the table that
+// is used leaves out.
 func chooseTables(captures []*netfilter.Table) (kept []*netfilter.Table, diags []source.Diagnostic) {
 	var remarks source.Remarks
 	for _, t := range captures {
@@ -87,13 +89,32 @@ func chooseTables(captures []*netfilter.Table) (kept []*netfilter.Table, diags [
 			continue
 		}
 		used, other := kept[i], t
-		if t.Complete && !used.Complete {
+		if t.Complete && !used.Complete || t.Complete == used.Complete && t.Omits < used.Omits {
 			used, other = t, used
 			kept[i] = t
 		}
 		remarks.Add(unused(used, other))
 	}
+	for _, t := range kept {
+		if r, ok := nftlist.Lost(t); ok {
+			remarks.Add(omission(t, r))
+			break
+		}
+	}
 	return kept, remarks.All()
+}
+
+// omission says, once, that iptables' tables are known only as nft lists them.
+func omission(t *netfilter.Table, r *netfilter.Rule) source.Diagnostic {
+	command := "iptables-save"
+	if t.Family == netfilter.IPv6 {
+		command = "ip6tables-save"
+	}
+	return source.Diagnostic{
+		Severity: source.Warning, Pos: r.Pos(), Code: "nft-shows-less",
+		Message: fmt.Sprintf("nft does not show all of the rules of iptables, in table %s this one among them: "+
+			"what it leaves out is unknown; %s would tell", t.Name, command),
+	}
 }
 
 func sameTable(a, b *netfilter.Table) bool {
@@ -105,6 +126,9 @@ func unused(used, other *netfilter.Table) source.Diagnostic {
 	d := source.Diagnostic{Pos: other.Pos, Code: "table-captured-again"}
 	what := fmt.Sprintf("table %s, %s", used.Name, used.Family)
 	switch {
+	case used.Omits < other.Omits && other.Omits >= netfilter.OmitsOptions:
+		d.Severity = source.Info
+		d.Message = fmt.Sprintf("%s is captured here as nft lists it, which leaves much out; the capture at %s is used", what, used.Pos)
 	case sameRules(used, other):
 		d.Severity = source.Info
 		d.Message = fmt.Sprintf("%s is captured again with the same rules; the capture at %s is used", what, used.Pos)
@@ -130,7 +154,7 @@ func sameRules(used, other *netfilter.Table) bool {
 			return false
 		}
 		for i := range chain.NumRules() {
-			if same.Rule(i).Text() != chain.Rule(i).Text() {
+			if a, b := same.Rule(i), chain.Rule(i); a.Text() != b.Text() && a.Uncounted() != b.Uncounted() {
 				return false
 			}
 		}

@@ -32,7 +32,6 @@ func unbuilt(f snapshot.Format, what string, end extent) func(*reading, source.C
 		r.known[i].lines += next.Line - at.Line
 		r.known[i].places++
 		src := &snapshot.Source{Format: f, Unbuilt: true}
-		src.Tables = nftTables(f, at.File.Text[at.Offset:next.Offset])
 		return src, next
 	}
 }

@@ -7,8 +7,8 @@ import (
 	"github.com/svcpath/svcpath/parsers/iproute"
 	"github.com/svcpath/svcpath/parsers/ipsetsave"
 	"github.com/svcpath/svcpath/parsers/iptablessave"
-	"github.com/svcpath/svcpath/parsers/nftlist"
 	"github.com/svcpath/svcpath/parsers/ipvsadm"
+	"github.com/svcpath/svcpath/parsers/nftlist"
 )
 
 // A format is one kind of text that a file can hold.

@@ -1,6 +1,10 @@
 package nftlist
 
-import "github.com/svcpath/svcpath/analyzer/netfilter"
+import (
+	"strings"
+
+	"github.com/svcpath/svcpath/analyzer/netfilter"
+)
 
 // compare makes the match of a comparison with a constant. Where iptables has a
 // match that means the same, for packets that lack the field too, it is that
@@ -12,7 +16,9 @@ func (p *parser) compare(left netfilter.Expr, op netfilter.Relation, c netfilter
 	}
 	_, masked := left.(*netfilter.Masked)
 	_, shifted := left.(*netfilter.Shifted)
-	return &netfilter.Compare{Left: left, Op: op, Right: c, Bare: masked || shifted}
+	raw, opaque := left.(*netfilter.OpaqueExpr)
+	worked := masked || shifted || opaque && strings.ContainsAny(raw.Text, "&|^<>(")
+	return &netfilter.Compare{Left: left, Op: op, Right: c, Bare: worked}
 }
 
 // plain is the match of iptables for a comparison, nil if there is none.

@@ -56,10 +56,6 @@ func (s *Share) Rat() *big.Rat {
 	return new(big.Rat).SetFrac(&s.num, den)
 }
 
-// Fraction is the share as num/2^bits in lowest terms. The caller may change
-// num. A share of IPVS's is none of the kind.
-func (s *Share) Fraction() (num *big.Int, bits uint) { return new(big.Int).Set(&s.num), s.bits }
-
 // Float64 is the nearest float64, from 0 to 1.
 func (s *Share) Float64() float64 { return s.float }
 

@@ -50,9 +50,11 @@ func lowest(num *big.Int, exp uint) share {
 
 // shareOf is the inventory's share in the same form.
 func shareOf(s *inventory.Share) share {
-	num, exp := s.Fraction()
-	return share{num, exp}
+	rat := s.Rat()
+	return share{new(big.Int).Set(rat.Num()), rat.Denom().TrailingZeroBits()}
 }
+
+func powerOfTwo(n *big.Int) bool { return n.TrailingZeroBits() == uint(n.BitLen()-1) }
 
 // String is "1", "715827883/2^31", or for a long fraction its size and a digest
 // of all of it.

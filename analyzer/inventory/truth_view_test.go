@@ -107,5 +107,8 @@ func endpointText(e inventory.Endpoint) string {
 	if e.Probability == nil {
 		return e.Addr.String() + " ?"
 	}
+	if rat := e.Probability.Rat(); !powerOfTwo(rat.Denom()) {
+		return e.Addr.String() + " " + rat.String() // IPVS counts
+	}
 	return e.Addr.String() + " " + shareOf(e.Probability).String()
 }

@@ -1,0 +1,201 @@
+package inventory_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/svcpath/svcpath/analyzer"
+	"github.com/svcpath/svcpath/analyzer/inventory"
+	"github.com/svcpath/svcpath/analyzer/netfilter"
+	"github.com/svcpath/svcpath/parsers/capture"
+)
+
+// A change is made to a file of the recording ipvs-service-zoo.
+type change struct {
+	file     string
+	old, new string // the file's whole text if old is ""
+}
+
+// edited analyzes the recording with some edits; files that are set to "" are
+// left out.
+func edited(t *testing.T, edits ...change) *analyzer.Analysis {
+	t.Helper()
+	dir := t.TempDir()
+	files := map[string]string{}
+	for _, name := range []string{"iptables-save.txt", "ip6tables-save.txt", "ipset-save.txt", "ipvsadm-save.txt", "ip-addr.txt", "manifests.yaml", "node.yaml"} {
+		files[name] = string(readFile(t, filepath.Join(samplesDir, "ipvs-service-zoo", name)))
+	}
+	for _, e := range edits {
+		if e.old == "" {
+			files[e.file] = e.new
+			continue
+		}
+		if !strings.Contains(files[e.file], e.old) {
+			t.Fatalf("%s has no %q", e.file, e.old)
+		}
+		files[e.file] = strings.ReplaceAll(files[e.file], e.old, e.new)
+	}
+	for name, text := range files {
+		if text != "" {
+			if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	snapshot, err := capture.Open([]string{dir}, capture.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return analyzer.Analyze(snapshot)
+}
+
+// entryAt is the entry of the family IPv4 that is dialled at an address and
+// port, or at a node port.
+func entryAt(t *testing.T, inv *inventory.Inventory, dial string) *inventory.Entry {
+	t.Helper()
+	for _, s := range inv.Services {
+		for _, e := range s.Entries {
+			name := fmt.Sprintf(":%d", e.Port)
+			if e.Kind != inventory.NodePort {
+				name = e.Addresses[0].Addr().String() + name
+			}
+			if name+"/"+netfilter.ProtocolName(s.Protocol) == dial {
+				return e
+			}
+		}
+	}
+	t.Fatalf("no entry %s", dial)
+	return nil
+}
+
+func TestIPVSFaults(t *testing.T) {
+	type entry struct {
+		dial    string
+		verdict inventory.Verdict
+		masq    inventory.Masquerading
+		says    []string // parts of the explanation
+	}
+	noSets := change{"ipset-save.txt", "", ""}
+	noTable := change{"ipvsadm-save.txt", "", ""}
+	noObjects := []change{{"manifests.yaml", "", ""}, {"node.yaml", "", ""}}
+	tests := []struct {
+		name     string
+		edits    []change
+		want     []entry
+		findings []string
+	}{
+		{"a cluster IP in no set", []change{{"ipset-save.txt", "add KUBE-CLUSTER-IP 10.96.20.1,tcp:80\n", ""}},
+			[]entry{{"10.96.20.1:80/tcp", inventory.Broken, inventory.MasqueradeNever, []string{"KUBE-IPVS-FILTER"}}, {":30080/tcp", inventory.SameBackends, inventory.MasqueradeAlways, nil}},
+			[]string{"KP5002"}},
+		{"a node port in no set", []change{{"ipset-save.txt", "add KUBE-NODE-PORT-TCP 30080\n", ""}},
+			[]entry{{":30080/tcp", inventory.SameBackends, inventory.MasqueradeHairpin, nil}},
+			[]string{"KP5002"}},
+		{"an address missing on kube-ipvs0", []change{{"ip-addr.txt", "    inet 10.96.20.1/32 scope global kube-ipvs0\n", ""}},
+			[]entry{{"10.96.20.1:80/tcp", inventory.Broken, inventory.MasqueradeNever, []string{"kube-ipvs0"}}},
+			[]string{"KP5004"}},
+		{"a virtual server that is gone", []change{
+			{"ipvsadm-save.txt", "-A -t 203.0.113.13:80 -s rr\n", ""}, {"ipvsadm-save.txt", "-a -t 203.0.113.13:80 -r 10.244.1.34:8080 -m -w 1\n", ""}},
+			[]entry{{"203.0.113.13:80/tcp", inventory.Broken, inventory.MasqueradeNever, []string{"KUBE-LOAD-BALANCER", "no virtual server"}}},
+			[]string{"KP5003", "KP5005"}},
+		{"a virtual server gone at one address", []change{
+			{"ipvsadm-save.txt", "-A -t 10.244.1.1:30081 -s rr\n", ""}, {"ipvsadm-save.txt", "-a -t 10.244.1.1:30081 -r 10.244.1.11:8080 -m -w 1\n", ""}},
+			[]entry{{":30081/tcp", inventory.LocalEndpoints, inventory.MasqueradeHairpin, nil}},
+			[]string{"KP5006"}},
+		{"a virtual server of nobody", []change{{"ipvsadm-save.txt", "-A -t 10.96.0.1:443 -s rr\n", "-A -t 10.96.0.99:443 -s rr\n-a -t 10.96.0.99:443 -r 10.244.1.11:8080 -m -w 1\n-A -t 10.96.0.1:443 -s rr\n"}},
+			[]entry{{"10.96.0.99:443/tcp", inventory.Broken, inventory.MasqueradeNever, nil}},
+			[]string{"KP5001", "KP5002", "KP5004"}},
+		{"another weight", []change{{"ipvsadm-save.txt", "-a -t 203.0.113.80:80 -r 10.244.2.81:8080 -m -w 1", "-a -t 203.0.113.80:80 -r 10.244.2.81:8080 -m -w 3"}},
+			[]entry{{"203.0.113.80:80/tcp", inventory.DifferentBackends, inventory.MasqueradeAlways, []string{"10.244.2.81:8080 has weight 3 here and 1 there"}}}, nil},
+		{"weight 0", []change{{"ipvsadm-save.txt", "-a -t 203.0.113.80:80 -r 10.244.2.81:8080 -m -w 1", "-a -t 203.0.113.80:80 -r 10.244.2.81:8080 -m -w 0"}},
+			[]entry{{"203.0.113.80:80/tcp", inventory.DifferentBackends, inventory.MasqueradeAlways, []string{"it lacks 10.244.2.81:8080 (weight 0 here)"}}}, nil},
+		{"an endpoint that drains", []change{{"ipvsadm-save.txt", "-a -t 203.0.113.80:80 -r 10.244.2.81:8080 -m -w 1", "-a -t 203.0.113.80:80 -r 10.244.2.81:8080 -m -w 1\n-a -t 203.0.113.80:80 -r 10.244.2.82:8080 -m -w 0"}},
+			[]entry{{"203.0.113.80:80/tcp", inventory.SameBackends, inventory.MasqueradeAlways, []string{"10.244.2.82:8080 with weight 0 keeps its connections"}}}, nil},
+		{"all weights 0", []change{{"ipvsadm-save.txt", "-a -t 10.96.0.1:443 -r 172.18.0.2:6443 -m -w 1", "-a -t 10.96.0.1:443 -r 172.18.0.2:6443 -m -w 0"}},
+			[]entry{{"10.96.0.1:443/tcp", inventory.NoEndpoints, inventory.MasqueradeNever, []string{"takes new connections"}}}, nil},
+		{"another scheduler", []change{{"ipvsadm-save.txt", "-A -t 203.0.113.80:80 -s rr", "-A -t 203.0.113.80:80 -s sh"}},
+			[]entry{{"203.0.113.80:80/tcp", inventory.DifferentBackends, inventory.MasqueradeAlways, []string{"its scheduler is sh, that of the cluster IP rr"}}}, nil},
+		{"schedulers that leave shares open", []change{{"ipvsadm-save.txt", "-s rr", "-s lc"}},
+			[]entry{{"203.0.113.80:80/tcp", inventory.SameBackends, inventory.MasqueradeAlways, []string{"scheduler lc: which one depends on load"}}}, nil},
+		{"schedulers that go by the source", []change{{"ipvsadm-save.txt", "-s rr", "-s sh"}},
+			[]entry{{"203.0.113.80:80/tcp", inventory.SameBackends, inventory.MasqueradeAlways, []string{"scheduler sh: which one is fixed per source address"}}}, nil},
+		{"a local entry that lacks a local endpoint", []change{{"ipvsadm-save.txt", "-a -t 203.0.113.13:80 -r 10.244.1.34:8080 -m -w 1", "-a -t 203.0.113.13:80 -r 10.244.2.34:8080 -m -w 1"}},
+			[]entry{{"203.0.113.13:80/tcp", inventory.DifferentBackends, inventory.MasqueradeNever, []string{"it lacks 10.244.1.34:8080"}}}, nil},
+		{"a cluster CIDR that is not told", []change{{"iptables-save.txt", "-A KUBE-SERVICES ! -s 10.244.0.0/16 -m comment --comment \"Kubernetes service cluster ip + port for masquerade purpose\" -m set --match-set KUBE-CLUSTER-IP dst,dst", "-A KUBE-SERVICES -m comment --comment \"Kubernetes service cluster ip + port for masquerade purpose\" -m set --match-set KUBE-CLUSTER-IP src,dst"}},
+			[]entry{{"10.96.20.1:80/tcp", inventory.IsClusterIP, inventory.MasqueradeHairpin, nil}}, nil},
+		{"masquerade all", []change{{"iptables-save.txt", "-A KUBE-SERVICES ! -s 10.244.0.0/16 -m comment", "-A KUBE-SERVICES -m comment"}},
+			[]entry{{"10.96.20.1:80/tcp", inventory.IsClusterIP, inventory.MasqueradeAlways, nil}}, nil},
+		{"without the sets", []change{noSets},
+			[]entry{
+				{"10.96.20.1:80/tcp", inventory.IsClusterIP, inventory.MasqueradeUnknown, nil},
+				{":30080/tcp", inventory.SameBackends, inventory.MasqueradeUnknown, nil},
+				{":30081/tcp", inventory.LocalEndpoints, inventory.MasqueradeUnknown, nil},
+				{"203.0.113.11:80/tcp", inventory.Filtered, inventory.MasqueradeUnknown, []string{"192.0.2.7/32"}},
+				{"10.96.10.3:80/tcp", inventory.NoEndpoints, inventory.MasqueradeNever, nil},
+			}, nil},
+		{"without the sets and names", append([]change{noSets}, noObjects...),
+			[]entry{
+				{"10.96.20.1:80/tcp", inventory.IsClusterIP, inventory.MasqueradeUnknown, nil},
+				{":30080/tcp", inventory.SameBackends, inventory.MasqueradeUnknown, []string{"a guess"}},
+				{":30081/tcp", inventory.Unknown, inventory.MasqueradeUnknown, []string{"cluster's Services as an input would tell"}},
+			}, nil},
+		{"without the IPVS table", []change{noTable},
+			[]entry{
+				{"10.96.20.1:80/tcp", inventory.Unknown, inventory.MasqueradeUnknown, []string{"ipvsadm-save -n"}},
+				{":30080/tcp", inventory.Unknown, inventory.MasqueradeUnknown, nil},
+				{"203.0.113.11:80/tcp", inventory.Unknown, inventory.MasqueradeUnknown, nil},
+			}, nil},
+		{"without the IPVS table and names", append([]change{noTable}, noObjects...),
+			[]entry{{"10.96.20.1:80/tcp", inventory.Unknown, inventory.MasqueradeUnknown, nil}, {":30080/tcp", inventory.Unknown, inventory.MasqueradeUnknown, nil}}, nil},
+		{"the table alone", append([]change{noSets, {"iptables-save.txt", "", ""}, {"ip6tables-save.txt", "", ""}, {"ip-addr.txt", "", ""}}, noObjects...),
+			[]entry{{"10.96.20.1:80/tcp", inventory.IsClusterIP, inventory.MasqueradeUnknown, nil}, {":30080/tcp", inventory.SameBackends, inventory.MasqueradeUnknown, nil}}, nil},
+		{"one virtual server's listing", []change{{"ipvsadm-save.txt", "", "Prot LocalAddress:Port Scheduler Flags\n  -> RemoteAddress:Port           Forward Weight ActiveConn InActConn\nTCP  10.96.20.1:80 rr\n  -> 10.244.1.10:8080             Masq    1      0          0         \n"}},
+			[]entry{{"10.96.20.1:80/tcp", inventory.IsClusterIP, inventory.MasqueradeConditional, nil}, {":30080/tcp", inventory.Unknown, inventory.MasqueradeUnknown, []string{"not the whole IPVS table"}}}, nil},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			a := edited(t, tt.edits...)
+			for _, want := range tt.want {
+				e := entryAt(t, a.Inventory, want.dial)
+				if e.Verdict != want.verdict || e.Masquerade != want.masq {
+					t.Errorf("%s: %s, masquerade %s; want %s, %s: %s", want.dial, e.Verdict, e.Masquerade, want.verdict, want.masq, e.Explanation())
+				}
+				for _, part := range want.says {
+					if !strings.Contains(e.Explanation(), part) {
+						t.Errorf("%s: %q does not say %q", want.dial, e.Explanation(), part)
+					}
+				}
+			}
+			var ids []string
+			for _, f := range a.Findings {
+				ids = append(ids, f.ID)
+			}
+			slices.Sort(ids)
+			if diff := cmp.Diff(tt.findings, ids); diff != "" {
+				t.Errorf("findings (-want +got):\n%s\n%v", diff, a.Findings)
+			}
+		})
+	}
+}
+
+// The recorded fault names both servers, with names and without.
+func TestDriftNamesBothServers(t *testing.T) {
+	dir := filepath.Join(samplesDir, "ipvs-fault-nodeport-drift")
+	for _, inputs := range [][]string{
+		{dir},
+		{filepath.Join(dir, "ipvsadm-save.txt"), filepath.Join(dir, "ipset-save.txt"), filepath.Join(dir, "iptables-save.txt"), filepath.Join(dir, "ip-addr.txt")},
+		{filepath.Join(dir, "ipvsadm-save.txt")},
+	} {
+		e := entryAt(t, ipvsInventory(t, inputs...).Inventory, ":30080/tcp")
+		for _, server := range []string{"10.244.3.21:8080", "10.244.9.99:8080", "172.18.0.3:30080"} {
+			if e.Verdict != inventory.DifferentBackends || !strings.Contains(e.Explanation(), server) {
+				t.Errorf("%v: %s, without %s: %s", inputs, e.Verdict, server, e.Explanation())
+			}
+		}
+	}
+}

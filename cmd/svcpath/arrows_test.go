@@ -115,6 +115,8 @@ var arrows = []arrow{
 		because: "parsers/capture recognises formats, so the command need not know them"},
 	{from: "cmd/svcpath/internal/record", never: []string{module}, except: []string{"parsers/bundle", "parsers/ipvsadm", "analyzer/report", "analyzer/ipvs", "analyzer/netfilter"},
 		because: "what is recorded is not looked into: it is put away as it was printed"},
+	{from: "cmd/svcpath/internal/redact", never: append([]string{module}, inputOutput...), except: []string{"analyzer/kubeproxy", "analyzer/netfilter", "parsers/bundle"},
+		because: "it is given texts, and knows of kube-proxy how it names things"},
 	{from: "cmd/svcpath/internal/flows", never: append([]string{module}, inputOutput...), except: []string{"analyzer/trace", "analyzer/source", "analyzer/netfilter"},
 		because: "a FLOWS file is handed over as bytes, and says nothing of inputs or outputs"},
 	{from: "analyzer/...", never: commandLine, because: "flags belong to the command"},

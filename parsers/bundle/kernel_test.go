@@ -53,10 +53,35 @@ func TestCaptureOfRecordings(t *testing.T) {
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("services of the bundle (-recording +bundle):\n%s", diff)
 			}
+			checkRedacted(t, ns, binary, len(want), addresses)
 			if len(want) < 5 {
 				t.Errorf("%d services, expected more", len(want))
 			}
 		})
+	}
+}
+
+// checkRedacted records once more, redacted: the same number of services, none
+// of them in disagreement with its name, and nothing of the node's addresses.
+func checkRedacted(t *testing.T, ns *kerneltest.Namespace, binary string, want int, addresses string) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "redacted.tar.gz")
+	ns.Run(t, "", binary, "capture", "--redact", "--output", path)
+	if got := services(t, binary, path); len(got) != want {
+		t.Errorf("%d services in the redacted bundle, expected %d", len(got), want)
+	}
+	said, err := exec.Command(binary, "analyze", "-v", path).Output()
+	if err != nil || strings.Contains(string(said), "hash") {
+		t.Errorf("of the redacted bundle it says (%v):\n%s", err, said)
+	}
+	unpacked, err := exec.Command("tar", "xzOf", path).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, own := range regexp.MustCompile(`(?m)inet (\S+)/.*global`).FindAllStringSubmatch(addresses, -1) {
+		if strings.Contains(string(unpacked), `"`+own[1]+`"`) {
+			t.Errorf("the redacted bundle holds %s", own[1])
+		}
 	}
 }
 

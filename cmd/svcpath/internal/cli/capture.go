@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/svcpath/svcpath/cmd/svcpath/internal/record"
+	"github.com/svcpath/svcpath/cmd/svcpath/internal/redact"
 )
 
 // A capturing is one call of svcpath capture.
@@ -34,15 +35,18 @@ connections, and a manifest that says how each was recorded. What cannot be reco
 in the manifest, and no reason to stop. It needs root.
 
 It only reads. With -v it says each command before it runs it; --dry-run says them all and
-runs none.`,
+runs none. --redact replaces addresses and the names of services and hosts, the same in all
+files of the bundle, so that answers stay what they are.`,
 		Example: `  svcpath capture && svcpath analyze svcpath-*.tar.gz
   ssh root@node svcpath capture --output - > node.tar.gz
-  svcpath capture --dry-run`,
+  svcpath capture --dry-run
+  svcpath capture --redact --output for-the-bug-report.tar.gz`,
 		Args: namedArgs(),
 	}
 	flags := command.Flags()
 	flags.SortFlags = false
 	flags.StringVarP(&c.output, "output", "o", "", "the bundle to write, `FILE`; \"-\" is standard output (default svcpath-HOST-TIME.tar.gz)")
+	flags.BoolVar(&c.redact, "redact", false, "replace addresses and the names of services and hosts")
 	flags.BoolVar(&c.dryRun, "dry-run", false, "say what would be run and read, and do nothing")
 	flags.DurationVar(&c.timeout, "timeout", time.Minute, "how long one command may take")
 	command.RunE = func(command *cobra.Command, _ []string) error {
@@ -75,6 +79,9 @@ func (p *program) capture(c capturing) error {
 	}
 	if p.verbose {
 		r.Say = func(command string) { fmt.Fprintln(p.stderr, "svcpath:", command) }
+	}
+	if c.redact {
+		r.Redactor = redact.New(redact.NewKey())
 	}
 	file := &bundleFile{Writer: p.stdout}
 	if c.output != "-" {

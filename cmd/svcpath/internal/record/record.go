@@ -34,7 +34,7 @@ type Recording struct {
 // asked to replace anything, for one of them can tell what another one means.
 type Redactor interface {
 	Learn(text string)
-	Host(name string) // a name of the recorded machine
+	Host(name string) string
 	Text(text string) string
 	Report() bundle.Redaction
 }
@@ -72,7 +72,6 @@ func (r Recording) Write(ctx context.Context, w io.Writer) (*bundle.Manifest, er
 		}
 	}
 	if r.Redactor != nil {
-		r.Redactor.Host(m.Host.Hostname)
 		for _, h := range waiting {
 			record := &m.Records[h.record]
 			text := r.Redactor.Text(h.text)
@@ -102,7 +101,7 @@ type held struct {
 // redactManifest replaces what the manifest itself tells: what commands said
 // when they failed can hold anything.
 func (r Recording) redactManifest(m *bundle.Manifest) {
-	m.Host.Hostname = r.Redactor.Text(m.Host.Hostname)
+	m.Host.Hostname = r.Redactor.Host(m.Host.Hostname)
 	for i := range m.Records {
 		record := &m.Records[i]
 		record.Error, record.Stderr = r.Redactor.Text(record.Error), r.Redactor.Text(record.Stderr)

@@ -49,6 +49,22 @@ type Missing struct {
 // Analyze builds every analysis of a snapshot. The snapshot must not change
 // afterwards; the analysis keeps parts of it.
 func Analyze(s *snapshot.Snapshot) *Analysis {
+	a := survey(s)
+	findings, remarks := proof.Check(s, a.Inventory, a.Tracer)
+	a.Findings = append(findings, proof.Mismatches(a.Inventory)...)
+	a.gather(remarks)
+	return a
+}
+
+// Survey is Analyze without the proof of entries, for who follows packets of
+// his own: there are no findings.
+func Survey(s *snapshot.Snapshot) *Analysis {
+	a := survey(s)
+	a.gather(nil)
+	return a
+}
+
+func survey(s *snapshot.Snapshot) *Analysis {
 	a := &Analysis{Snapshot: s}
 	for _, t := range s.Tables {
 		a.Graphs = append(a.Graphs, chaingraph.Build(t))
@@ -56,12 +72,14 @@ func Analyze(s *snapshot.Snapshot) *Analysis {
 	a.Inventory = inventory.Build(s, a.Graphs)
 	a.Coverage = coverageOf(s, a.Inventory.Mode)
 	a.Tracer = trace.New(s)
-	findings, remarks := proof.Check(s, a.Inventory, a.Tracer)
-	a.Findings = append(findings, proof.Mismatches(a.Inventory)...)
-	a.Diagnostics = slices.Concat(s.Diagnostics, a.Inventory.Diagnostics, remarks)
+	return a
+}
+
+// gather brings the remarks of all stages together.
+func (a *Analysis) gather(proof []source.Diagnostic) {
+	a.Diagnostics = slices.Concat(a.Snapshot.Diagnostics, a.Inventory.Diagnostics, proof)
 	for _, g := range a.Graphs {
 		a.Diagnostics = append(a.Diagnostics, g.Diagnostics()...)
 	}
 	slices.SortStableFunc(a.Diagnostics, func(x, y source.Diagnostic) int { return x.Pos.Compare(y.Pos) })
-	return a
 }

@@ -71,7 +71,7 @@ type docExpect struct {
 	RejectWith docText       `json:"rejectWith,omitempty" yaml:"rejectWith,omitempty"`
 }
 
-func newDocFlow(t TracedFlow, names serviceNames) docFlow {
+func newDocFlow(t TracedFlow, names *serviceNames) docFlow {
 	f := t.Trace.Flow
 	d := docFlow{
 		Name: newDocText(f.Name), From: f.From, SourcePort: f.SourcePort, InInterface: newDocText(f.InInterface),
@@ -115,7 +115,7 @@ type docOutcome struct {
 	Path        []docTraceStep `json:"path" yaml:"path"`
 }
 
-func newDocOutcome(o trace.Outcome, protocol uint8, names serviceNames) docOutcome {
+func newDocOutcome(o trace.Outcome, protocol uint8, names *serviceNames) docOutcome {
 	d := docOutcome{
 		Verdict: o.Verdict, Masquerade: o.Masquerade, Local: o.Local, RejectWith: newDocText(o.RejectWith),
 		Probability: o.Probability.Float64(), Assumptions: []docText{}, Path: []docTraceStep{},
@@ -147,7 +147,7 @@ type docTraceStep struct {
 	Missed  docText  `json:"missed,omitempty" yaml:"missed,omitempty"`
 }
 
-func newDocTraceStep(s trace.Step, names serviceNames) docTraceStep {
+func newDocTraceStep(s trace.Step, names *serviceNames) docTraceStep {
 	d := docTraceStep{Effect: newDocText(s.Effect), Assumed: s.Matched == trace.Assumed, Service: newDocText(names.ofStep(s))}
 	if s.Hook != netfilter.NoHook {
 		d.Hook = s.Hook.String()

@@ -8,11 +8,26 @@ import (
 	"github.com/svcpath/svcpath/analyzer/trace"
 )
 
-// serviceNames are the services' names by their own chains.
-type serviceNames map[*netfilter.Chain]*inventory.Service
+// serviceNames are the services' names by their own chains. They are gathered
+// when one is first asked for: a large node has hundreds of thousands of
+// chains, and who looks at flows that are as expected asks for none.
+type serviceNames struct {
+	analysis *analyzer.Analysis
+	byChain  map[*netfilter.Chain]*inventory.Service
+}
 
-func newServiceNames(a *analyzer.Analysis) serviceNames {
-	names := serviceNames{}
+func newServiceNames(a *analyzer.Analysis) *serviceNames { return &serviceNames{analysis: a} }
+
+// of is the service that a chain belongs to, nil if it belongs to none.
+func (n *serviceNames) of(c *netfilter.Chain) *inventory.Service {
+	if n.byChain == nil {
+		n.byChain = serviceByChain(n.analysis)
+	}
+	return n.byChain[c]
+}
+
+func serviceByChain(a *analyzer.Analysis) map[*netfilter.Chain]*inventory.Service {
+	names := map[*netfilter.Chain]*inventory.Service{}
 	for _, s := range a.Inventory.Services {
 		if s.Name == "" {
 			continue
@@ -31,14 +46,16 @@ func newServiceNames(a *analyzer.Analysis) serviceNames {
 // ofStep is the service port that a step concerns, "" if it concerns none: the
 // one whose chain it is in or jumps to, else the one that kube-proxy's comment
 // names.
-func (names serviceNames) ofStep(s trace.Step) string {
+func (n *serviceNames) ofStep(s trace.Step) string {
 	if s.Rule == nil {
 		return ""
 	}
-	if jump, ok := s.Rule.Jump(); ok && names[jump.Chain] != nil {
-		return names[jump.Chain].PortString()
+	if jump, ok := s.Rule.Jump(); ok {
+		if service := n.of(jump.Chain); service != nil {
+			return service.PortString()
+		}
 	}
-	if service := names[s.Chain]; service != nil {
+	if service := n.of(s.Chain); service != nil {
 		return service.PortString()
 	}
 	if claim, ok := kubeproxy.ParseComment(s.Rule.Comment()); ok {

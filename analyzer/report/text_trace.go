@@ -45,7 +45,7 @@ func TraceText(w io.Writer, t Traces, o TextOptions) error {
 // A tracePrinter writes the text of traces.
 type tracePrinter struct {
 	textPrinter
-	names serviceNames
+	names *serviceNames
 }
 
 func newTracePrinter(w io.Writer, t Traces, o TextOptions) *tracePrinter {
@@ -197,7 +197,7 @@ func (p *tracePrinter) traceHint(f TracedFlow) string {
 	call := strings.Join(inputs, " ")
 	path := f.Trace.Outcomes[0].Path
 	for _, s := range path {
-		if service := p.names[s.Chain]; service != nil && s.Matched != trace.No {
+		if service := p.names.of(s.Chain); service != nil && s.Matched != trace.No {
 			return fmt.Sprintf("svcpath graph %s --service %s -o mermaid", call, shellWord(service.NamespacedName()))
 		}
 	}

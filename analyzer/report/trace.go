@@ -30,6 +30,8 @@ type Traces struct {
 	// Families are the families of the flows.
 	Families []netfilter.Family
 	// Flows gives the flows one by one, each time that it is called the same.
+	// For VerifyText, which says no more of those that are as expected than
+	// that they are, these may come without their outcomes.
 	Flows iter.Seq[TracedFlow]
 }
 

@@ -12,7 +12,7 @@ import (
 
 // traceHeadline is a trace in one line: "33.3% each to 3 endpoints; source
 // rewritten by MASQUERADE; 1 assumption".
-func traceHeadline(t *trace.Trace, names serviceNames) string {
+func traceHeadline(t *trace.Trace, names *serviceNames) string {
 	parts := []string{whatBecomes(t, names)}
 	if s := sourceFate(t.Outcomes); s != "" {
 		parts = append(parts, s)
@@ -24,7 +24,7 @@ func traceHeadline(t *trace.Trace, names serviceNames) string {
 }
 
 // whatBecomes says where the packet goes, without its source.
-func whatBecomes(t *trace.Trace, names serviceNames) string {
+func whatBecomes(t *trace.Trace, names *serviceNames) string {
 	if forks(t.Outcomes) {
 		return whatDepends(t)
 	}
@@ -61,7 +61,7 @@ func byVerdict(outcomes []trace.Outcome) [][]trace.Outcome {
 }
 
 // groupFate is what happens with a verdict; alone says that nothing else does.
-func groupFate(t *trace.Trace, group []trace.Outcome, alone bool, names serviceNames) string {
+func groupFate(t *trace.Trace, group []trace.Outcome, alone bool, names *serviceNames) string {
 	share := ""
 	if !alone {
 		share = sharesOf(group) + " "
@@ -167,7 +167,7 @@ func leavesBy(o trace.Outcome) string {
 
 // concerning names the service that the refusing rule concerns, or else the
 // chain that it stands in.
-func concerning(o trace.Outcome, names serviceNames) string {
+func concerning(o trace.Outcome, names *serviceNames) string {
 	last := lastMatched(o.Path)
 	switch {
 	case last == nil:

@@ -25,7 +25,7 @@ instead. The rules that prove it are quoted with file and line.`,
 	}
 	out := outputFlag(command, "text", "json", "yaml")
 	command.RunE = func(_ *cobra.Command, inputs []string) error {
-		a, err := p.analyze(inputs)
+		a, err := p.analyze(inputs, analyzer.Analyze)
 		if a == nil {
 			return err
 		}

@@ -31,6 +31,7 @@ func flowsFlag(command *cobra.Command, file *string) {
 
 // readFlows reads a FLOWS file.
 func (p *program) readFlows(file string, inputs []string) ([]flows.Flow, error) {
+	collectSeldom()
 	var content []byte
 	var err error
 	name, isSample := strings.CutPrefix(file, samplePrefix)
@@ -62,10 +63,22 @@ func (p *program) readFlows(file string, inputs []string) ([]flows.Flow, error) 
 // limited reads a byte more than a FLOWS file may have at most.
 func limited(r io.Reader) ([]byte, error) { return io.ReadAll(io.LimitReader(r, flows.MaxBytes+1)) }
 
+// detail says what is to be told of flows.
+type detail uint8
+
+const (
+	withPaths    detail = iota
+	withAllSteps        // paths with the rules that did not match
+	// whereDiffering is withPaths for flows that are not as expected. Of the
+	// others nothing is kept but that they are, and they are followed once
+	// however often they are asked for.
+	whereDiffering
+)
+
 // followAll traces flows over what the inputs hold, and has them written. No
 // flow is followed unless all can be.
-func (p *program) followAll(inputs []string, list []flows.Flow, allSteps bool, write func(report.Traces) error) error {
-	a, err := p.analyze(inputs)
+func (p *program) followAll(inputs []string, list []flows.Flow, d detail, write func(report.Traces) error) error {
+	a, err := p.analyze(inputs, analyzer.Survey)
 	if a == nil {
 		return err
 	}
@@ -73,14 +86,30 @@ func (p *program) followAll(inputs []string, list []flows.Flow, allSteps bool, w
 		return errors.Join(err, impossible)
 	}
 	follow := a.Tracer.Trace
-	if allSteps {
+	switch d {
+	case withPaths:
+		collectOften()
+	case withAllSteps:
+		collectOften()
 		follow = a.Tracer.TraceAllSteps
+	case whereDiffering:
+		follow = a.Tracer.TraceOutcomes
 	}
 	usual := usualSources{analysis: a, known: map[sourceKey]netip.Addr{}}
 	t := report.Traces{Analysis: a, Families: familiesOf(list)}
 	var traceErr error
+	var asExpected []report.TracedFlow
+	if d == whereDiffering {
+		asExpected = make([]report.TracedFlow, len(list))
+	}
 	t.Flows = func(yield func(report.TracedFlow) bool) {
-		for _, f := range list {
+		for i, f := range list {
+			if i < len(asExpected) && asExpected[i].Trace != nil {
+				if !yield(asExpected[i]) {
+					return
+				}
+				continue
+			}
 			one := report.TracedFlow{Expect: f.Expect}
 			if !f.AnySource && !f.Source.IsValid() {
 				f.Source, one.UsualSource = usual.of(f.Flow)
@@ -90,6 +119,16 @@ func (p *program) followAll(inputs []string, list []flows.Flow, allSteps bool, w
 			}
 			if f.Expect != nil {
 				one.Difference = f.Expect.Difference(one.Trace)
+			}
+			switch {
+			case d != whereDiffering:
+			case one.Difference == "":
+				one.Trace = &trace.Trace{Flow: one.Trace.Flow}
+				asExpected[i] = one
+			default:
+				if one.Trace, traceErr = a.Tracer.Trace(f.Flow); traceErr != nil {
+					return
+				}
 			}
 			if !yield(one) {
 				return

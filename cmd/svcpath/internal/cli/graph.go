@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/svcpath/svcpath/analyzer"
 	"github.com/svcpath/svcpath/analyzer/report"
 )
 
@@ -23,7 +24,7 @@ for Markdown pages (mermaid), or for programs (json).`,
 	var o report.GraphOptions
 	command.Flags().StringVar(&o.Service, "service", "", "only the chains of this service, `NAMESPACE/NAME`")
 	command.RunE = func(_ *cobra.Command, inputs []string) error {
-		a, err := p.analyze(inputs)
+		a, err := p.analyze(inputs, analyzer.Survey)
 		if a == nil {
 			return err
 		}

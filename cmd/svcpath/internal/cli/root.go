@@ -13,6 +13,7 @@ import (
 
 	"github.com/svcpath/svcpath/analyzer"
 	"github.com/svcpath/svcpath/analyzer/kubeproxy"
+	"github.com/svcpath/svcpath/analyzer/snapshot"
 	"github.com/svcpath/svcpath/parsers/capture"
 )
 
@@ -104,9 +105,9 @@ func needsInput(_ *cobra.Command, args []string) error {
 	return nil
 }
 
-// analyze opens the inputs and analyses what they hold. Both results can be
+// analyze opens the inputs and has what they hold analysed. Both results can be
 // there: what could be analysed, and what could not be used.
-func (p *program) analyze(inputs []string) (*analyzer.Analysis, error) {
+func (p *program) analyze(inputs []string, analyze func(*snapshot.Snapshot) *analyzer.Analysis) (*analyzer.Analysis, error) {
 	done := p.showProgress("analyzing")
 	defer done()
 	collectSeldom()
@@ -119,7 +120,7 @@ func (p *program) analyze(inputs []string) (*analyzer.Analysis, error) {
 	if snap == nil {
 		return nil, err
 	}
-	a := analyzer.Analyze(snap)
+	a := analyze(snap)
 	if len(snap.Tables) == 0 && a.Inventory.Mode == kubeproxy.UnknownMode {
 		err = errors.Join(err, &failure{doing: "reading", err: fmt.Errorf(
 			"%s: nothing that tells of kube-proxy, expected the output of iptables-save or ip6tables-save", strings.Join(inputs, " "))})

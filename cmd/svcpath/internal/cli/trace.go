@@ -52,7 +52,11 @@ either it is external. Without --source a usual one is taken, and the output say
 		default:
 			list = []flows.Flow{one.flow()}
 		}
-		return p.followAll(inputs, list, allSteps, func(t report.Traces) error {
+		detail := withPaths
+		if allSteps {
+			detail = withAllSteps
+		}
+		return p.followAll(inputs, list, detail, func(t report.Traces) error {
 			switch out.format {
 			case "json":
 				return report.TraceJSON(p.stdout, t)

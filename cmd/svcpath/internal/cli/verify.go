@@ -42,8 +42,12 @@ that rests on an assumption counts like any other. The exit code is 1 if a flow 
 		if len(errs) > 0 {
 			return errors.Join(errs...)
 		}
+		detail := withPaths
+		if out.format == "text" {
+			detail = whereDiffering
+		}
 		differ := false
-		err = p.followAll(inputs, list, false, func(t report.Traces) error {
+		err = p.followAll(inputs, list, detail, func(t report.Traces) error {
 			t.Verify = true
 			each := t.Flows
 			t.Flows = func(yield func(report.TracedFlow) bool) {

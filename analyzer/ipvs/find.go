@@ -45,6 +45,10 @@ func (t *Table) Find(mark uint32, protocol uint8, to netip.AddrPort) *VirtualSer
 // packet's mark matters.
 func (t *Table) HasMarks() bool { return t.marks }
 
+// HasNames reports whether a virtual server goes by a name that is not resolved,
+// so that the address of none of them tells that it is not the one.
+func (t *Table) HasNames() bool { return len(t.named) > 0 }
+
 // FamilyOf is the family of an address.
 func FamilyOf(a netip.Addr) netfilter.Family {
 	switch {

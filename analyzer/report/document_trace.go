@@ -155,8 +155,8 @@ func newDocTraceStep(s trace.Step, names *serviceNames) docTraceStep {
 	if s.Chain != nil {
 		d.Table, d.Chain = newDocText(s.Chain.Table.Name), newDocText(s.Chain.Name)
 	}
-	if s.Rule != nil {
-		d.File, d.Line, d.Rule = newDocText(s.Rule.Pos().Path()), s.Rule.Pos().Line, newDocText(s.Rule.Text())
+	if pos, text := s.Evidence(); text != "" {
+		d.File, d.Line, d.Rule = newDocText(pos.Path()), pos.Line, newDocText(text)
 	}
 	if !s.Chance.IsZero() {
 		chance := s.Chance.Float64()

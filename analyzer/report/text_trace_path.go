@@ -116,7 +116,7 @@ func (p *tracePrinter) likeBefore(t *trace.Trace, shared, i int, before []int) (
 }
 
 func sameRule(a, b trace.Step) bool {
-	return a.Hook == b.Hook && a.Chain == b.Chain && a.Rule == b.Rule && a.Matched == b.Matched
+	return a.Hook == b.Hook && a.Chain == b.Chain && a.Rule == b.Rule && a.Matched == b.Matched && a.Service == b.Service
 }
 
 // otherwise are the effects that differ at the common end of two paths.
@@ -158,8 +158,8 @@ type place struct {
 func (p *tracePrinter) steps(indent string, steps []trace.Step, at *place) {
 	width := 0
 	for _, s := range steps {
-		if s.Rule != nil {
-			width = max(width, len(Escape(s.Rule.Pos().String())))
+		if pos, text := s.Evidence(); text != "" {
+			width = max(width, len(Escape(pos.String())))
 		}
 	}
 	for _, s := range steps {
@@ -172,9 +172,13 @@ func (p *tracePrinter) steps(indent string, steps []trace.Step, at *place) {
 		}
 		*at = here
 		switch {
-		case s.Rule != nil:
-			pos := Escape(s.Rule.Pos().String())
-			p.println(indent, "  ", pos, strings.Repeat(" ", width-len(pos)+2), clip(Escape(s.Rule.Text()), maxRule))
+		case s.Rule != nil || s.Service != nil && s.Service.Text() != "":
+			at, text := s.Evidence()
+			pos := Escape(at.String())
+			if s.Service != nil {
+				p.println(indent, p.bold(s.Hook.String()), ", IPVS")
+			}
+			p.println(indent, "  ", pos, strings.Repeat(" ", width-len(pos)+2), clip(Escape(text), maxRule))
 			p.println(indent, "  ", strings.Repeat(" ", width+2), p.effect(s))
 		case s.Chain != nil:
 			p.println(indent, "  ", Escape(s.Chain.Name), ": ", Escape(s.Effect))

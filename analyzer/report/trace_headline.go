@@ -178,6 +178,8 @@ func concerning(o trace.Outcome, names *serviceNames) string {
 		return " in " + Escape(last.Chain.Name)
 	case last.Chain != nil:
 		return " by the policy of " + Escape(last.Chain.Name)
+	case last.Service != nil:
+		return " by IPVS"
 	}
 	return " by routing"
 }

@@ -24,6 +24,8 @@ type question struct {
 	// list is the name of a list of addresses when the question is whether it
 	// has client; see recent.go.
 	list, client string
+	// group is of the questions of which at most one is answered with yes.
+	group *group
 }
 
 // text says in words how the question is answered.

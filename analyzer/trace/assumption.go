@@ -37,9 +37,22 @@ func (w *walk) assumptions(answers []answer) []Assumption {
 		}
 	}
 	out := make([]Assumption, 0, n)
+	groups := w.groups(answers)
 	next := 0 // of those that were not seen
 	for _, a := range answers {
 		q := &w.questions[a.question]
+		if q.group != nil && !a.yes {
+			switch g := groups[q.group]; {
+			case g.chosen:
+				continue // another one, so not this one
+			case g.denied == q.group.size && q.group.none != "":
+				if !g.told {
+					out = append(out, Assumption{Rule: q.rule, Text: q.group.none})
+				}
+				g.told = true
+				continue
+			}
+		}
 		if q.list == "" || a.yes {
 			out = append(out, Assumption{Rule: q.rule, Text: q.text(a.yes)})
 			continue
@@ -55,6 +68,37 @@ func (w *walk) assumptions(answers []answer) []Assumption {
 		out = append(out, Assumption{Rule: q.rule, Text: text})
 	}
 	return out
+}
+
+// answered is what is answered of a group.
+type answered struct {
+	chosen bool // one of its questions with yes
+	told   bool // what it means that all are answered with no
+	denied int
+}
+
+// groups are what is answered of the groups that the answers are of; nil if
+// there are none.
+func (w *walk) groups(answers []answer) map[*group]*answered {
+	var groups map[*group]*answered
+	for _, a := range answers {
+		g := w.questions[a.question].group
+		if g == nil {
+			continue
+		}
+		if groups == nil {
+			groups = map[*group]*answered{}
+		}
+		if groups[g] == nil {
+			groups[g] = &answered{}
+		}
+		if a.yes {
+			groups[g].chosen = true
+		} else {
+			groups[g].denied++
+		}
+	}
+	return groups
 }
 
 // notSeen are the lists that did not see a client.

@@ -94,6 +94,7 @@ func (w *walk) send(start []particle) {
 	w.origin = *w.packet(start[0].packet)
 	here, there := w.routeOut(start, false)
 	sent := w.hook(netfilter.Output, append(here, there...))
+	w.transmit()
 	here, there = w.routeOut(sent, true)
 	here, there = w.hook(netfilter.Postrouting, here), w.hook(netfilter.Postrouting, there)
 	w.leave(there)
@@ -114,6 +115,7 @@ func (w *walk) deliver(ps []particle) {
 	for _, p := range w.hook(netfilter.Input, ps) {
 		w.end(p, Accept, "", true)
 	}
+	w.transmit()
 }
 
 // leave lets packets go by a link.
@@ -137,6 +139,8 @@ func (w *walk) hook(h netfilter.Hook, ps []particle) []particle {
 			}
 		case natStage:
 			ps = w.nat(s.chains, ps)
+		case ipvsStage:
+			ps = w.balance(ps)
 		default:
 			ps = w.base(s.chains[0], ps)
 		}

@@ -119,7 +119,7 @@ func (q *asking) match(m netfilter.Match) ternary {
 		}
 		return q.unsure(false, byText, m.String)
 	case *netfilter.IPVS:
-		return q.unsure(false, byPacket, m.String)
+		return q.balancedBy(m)
 	}
 	return q.unsure(false, byPacket, m.String)
 }

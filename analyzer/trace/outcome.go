@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"slices"
 
+	"github.com/svcpath/svcpath/analyzer/ipvs"
 	"github.com/svcpath/svcpath/analyzer/source"
 )
 
@@ -30,7 +31,7 @@ type Verdict string
 
 // The verdicts.
 const (
-	DNAT    Verdict = "dnat"    // sent to an endpoint, and not refused later
+	DNAT    Verdict = "dnat"    // sent to an endpoint, by IPVS even untranslated, and not refused later
 	Accept  Verdict = "accept"  // went on untranslated
 	Reject  Verdict = "reject"  // refused with an answer
 	Drop    Verdict = "drop"    // refused without
@@ -88,6 +89,11 @@ func (w *walk) end(p particle, verdict Verdict, with string, local bool) {
 			port = 0
 		}
 		e.endpoint = netip.AddrPortFrom(packet.dst, port)
+	}
+	if s := w.scheduled(packet); e.verdict == Accept && !local && s.server != nil && s.server.Method != ipvs.LocalNode && !packet.has(translated) {
+		// Sent to a real server as it is, or wrapped in another packet.
+		e.verdict = DNAT
+		e.endpoint = netip.AddrPortFrom(s.server.Address, s.to.Port())
 	}
 	e.masquerade = (e.verdict == Accept || e.verdict == DNAT) && packet.has(masqueraded)
 	w.endings = append(w.endings, e)

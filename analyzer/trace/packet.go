@@ -26,6 +26,7 @@ type packet struct {
 	tracking tracking
 	done     does
 	facts    int32  // what rules did to lists of addresses, see recent.go
+	balanced int32  // what IPVS did with it: place in walk.schedulings, from 1; 0 for nothing
 	sets     uint16 // how many updates of ipsets the packet caused
 }
 
@@ -33,7 +34,7 @@ func (p *packet) hash() uint32 {
 	marks := uint64(p.mark.value)<<32 | uint64(p.connMark.value)
 	known := uint64(p.mark.known)<<32 | uint64(p.connMark.known)
 	small := uint64(p.hook) | uint64(p.tracking)<<8 | uint64(p.done)<<16 | uint64(p.srcPort.number)<<32 | uint64(p.dstPort.number)<<48
-	rare := uint64(p.tos.value) | uint64(p.tos.known)<<8 | uint64(uint16(p.ttl))<<16 | uint64(p.sets)<<32 ^ uint64(p.facts)<<40
+	rare := uint64(p.tos.value) | uint64(p.tos.known)<<8 | uint64(uint16(p.ttl))<<16 | uint64(p.sets)<<32 ^ uint64(p.facts)<<40 ^ uint64(p.balanced)<<20
 	h := mixed(hashOfAddr(p.src), hashOfAddr(p.dst))
 	h = mixed(mixed(h, small), mixed(marks, known^rare))
 	return uint32(mixed(h, p.in.hash()<<1^p.out.hash()))

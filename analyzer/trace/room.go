@@ -58,6 +58,8 @@ func (w *walk) over() {
 	w.depth = 0
 	w.ahead = rulesAhead{}
 	w.effort = 0
+	w.schedulings = w.schedulings[:0]
+	w.sentByIPVS = w.sentByIPVS[:0]
 	w.endings = w.endings[:0]
 	clear(w.found)
 	w.found = w.found[:0]

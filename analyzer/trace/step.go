@@ -3,7 +3,9 @@ package trace
 import (
 	"strings"
 
+	"github.com/svcpath/svcpath/analyzer/ipvs"
 	"github.com/svcpath/svcpath/analyzer/netfilter"
+	"github.com/svcpath/svcpath/analyzer/source"
 )
 
 // A Step is one thing that happened to a packet.
@@ -19,6 +21,10 @@ type Step struct {
 	Chain *netfilter.Chain
 	// Rule is nil for a chain's policy, and without a Chain.
 	Rule *netfilter.Rule
+	// Service is the virtual server when IPVS did it, Server the real server
+	// that the packet was sent to; nil if it was refused.
+	Service *ipvs.VirtualServer
+	Server  *ipvs.RealServer
 	// Effect says in a few words what it came to: "jump KUBE-SERVICES", "mark
 	// is 0x4000", "dnat to 10.0.0.1:80", "policy ACCEPT", "routed to eth0".
 	// Words of the dump in it are as the dump has them.
@@ -26,6 +32,21 @@ type Step struct {
 	// Chance is the probability with which the rule's statistic matches hold;
 	// the zero Chance for a rule without.
 	Chance Chance
+}
+
+// Evidence is the line of the input that a step rests on, a rule or what names
+// the real or virtual server, and where it stands. It is "" for what the kernel
+// does by itself, and for a policy.
+func (s *Step) Evidence() (pos source.Position, text string) {
+	switch {
+	case s.Rule != nil:
+		return s.Rule.Pos(), s.Rule.Text()
+	case s.Server != nil:
+		return s.Server.Pos(), s.Server.Text()
+	case s.Service != nil:
+		return s.Service.Pos(), s.Service.Text()
+	}
+	return source.Position{}, ""
 }
 
 // Matched says whether a rule matched.
@@ -60,6 +81,8 @@ const (
 	unknownTarget
 	policy
 	told // by the words in note
+	sentByIPVS
+	refusedByIPVS
 )
 
 // A trail is the way of a particle: its last step, the steps inside the chain
@@ -157,6 +180,10 @@ func (w *walk) written(t *trail) Step {
 	if t.effect == missed {
 		s.Matched = No
 	}
+	if t.effect == sentByIPVS || t.effect == refusedByIPVS {
+		by := w.scheduled(w.packet(t.packet))
+		s.Service, s.Server = by.service, by.server
+	}
 	if t.rule == nil {
 		return s
 	}
@@ -229,6 +256,8 @@ func (w *walk) describe(t *trail) string {
 		return w.words.joined("policy ", t.chain.Base.Policy.Name())
 	case told:
 		return t.note
+	case sentByIPVS, refusedByIPVS:
+		return w.describeIPVS(t.effect, p)
 	}
 	if t.rule != nil && t.rule.Target() != nil {
 		return strings.TrimPrefix(t.rule.Target().String(), "-j ")

@@ -11,6 +11,10 @@
 // is taken to let the packet pass: forwarding is on, rp_filter drops nothing,
 // policy routing and traffic control send it nowhere else.
 //
+// IPVS is a step of the walk: behind the rules at input, and at output for what
+// the node itself sends, where a virtual server takes the packet, it is sent to
+// a real server through output and postrouting, and never through forward.
+//
 // Kernel files are cited as of Linux 6.x.
 package trace
 
@@ -32,6 +36,7 @@ type Tracer struct {
 	families [2]family // IPv4, IPv6
 	node     node
 	pods     []netip.Prefix
+	balancer balancer
 	indexes  indexes
 
 	recentMasks recentMasks
@@ -66,13 +71,20 @@ const (
 	chainStage     stageKind = iota
 	conntrackStage           // conntrack looks up or makes the packet's connection
 	natStage
+	ipvsStage
 )
 
 // New prepares a snapshot, which must not change afterwards.
 func New(s *snapshot.Snapshot) *Tracer {
-	t := &Tracer{node: newNode(s), pods: s.PodCIDRs, indexes: indexes{from: indexedRules}, recentMasks: recentMasks{snapshot: s}, ipsets: ipsets{snapshot: s}}
+	t := &Tracer{
+		node: newNode(s), pods: s.PodCIDRs, balancer: newBalancer(s), indexes: indexes{from: indexedRules},
+		recentMasks: recentMasks{snapshot: s}, ipsets: ipsets{snapshot: s},
+	}
 	for i, f := range []netfilter.Family{netfilter.IPv4, netfilter.IPv6} {
 		t.families[i] = newFamily(s, f)
+		if b := &t.balancer; b.table != nil || b.likely {
+			t.families[i].balance()
+		}
 	}
 	return t
 }
@@ -142,6 +154,21 @@ func newFamily(s *snapshot.Snapshot, which netfilter.Family) family {
 		f.remarkTies(chains)
 	}
 	return f
+}
+
+// balance registers IPVS.
+func (f *family) balance() {
+	for _, at := range []struct {
+		hook     netfilter.Hook
+		priority int
+	}{{netfilter.Input, priorityIPVSInput}, {netfilter.Output, priorityIPVSOutput}} {
+		stages := f.hooks[at.hook]
+		behind := slices.IndexFunc(stages, func(s stage) bool { return s.priority > at.priority })
+		if behind < 0 {
+			behind = len(stages)
+		}
+		f.hooks[at.hook] = slices.Insert(stages, behind, stage{priority: at.priority, what: ipvsStage})
+	}
 }
 
 // changesSource reports whether nat at the hook is for sources, else for

@@ -31,6 +31,9 @@ type walk struct {
 	askedOwn  map[netip.Addr]int32
 	key       []byte // of the question that is asked, to be used again
 
+	schedulings []scheduling // that IPVS made
+	sentByIPVS  []particle   // that wait for the end of a hook
+
 	visits numbering[visit]
 	fates  []visited // of the visits, by number
 	frames []frame

@@ -47,6 +47,7 @@ func GraphDOT(w io.Writer, a *analyzer.Analysis, o GraphOptions) error {
 		}
 		out.WriteString("  }\n")
 	}
+	dotBalance(out, newGraphBalance(a, d, o))
 	out.WriteString("}\n")
 	return out.Flush()
 }

@@ -25,7 +25,9 @@ func GraphJSON(w io.Writer, a *analyzer.Analysis, o GraphOptions) error {
 		out.separate(i, "\n    ")
 		out.table(part)
 	}
-	out.WriteString("\n  ]\n}\n")
+	out.WriteString("\n  ]")
+	out.balance(newGraphBalance(a, newGraphDrawing(a, parts), o))
+	out.WriteString("\n}\n")
 	return out.Flush()
 }
 

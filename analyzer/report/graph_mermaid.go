@@ -43,6 +43,7 @@ func GraphMermaid(w io.Writer, a *analyzer.Analysis, o GraphOptions) error {
 	}
 	m := newMermaidDrawing(newGraphDrawing(a, parts))
 	m.draw()
+	m.balance(newGraphBalance(a, m.graphDrawing, o))
 	left := m.leftOut()
 	if left != nil && o.Service == "" {
 		left = append(left, "--service NAMESPACE/NAME draws one service")
@@ -60,6 +61,7 @@ func GraphMermaid(w io.Writer, a *analyzer.Analysis, o GraphOptions) error {
 			b.WriteString(m.bodies[i].String() + mermaidEnd)
 		}
 	}
+	b.WriteString(m.virtual.body)
 	b.WriteString(mermaidFoot)
 	_, err = io.WriteString(w, b.String())
 	return err
@@ -73,6 +75,11 @@ type mermaidDrawing struct {
 	room   int               // characters
 	arrows int               // edges so far
 	drawn  graphCount
+	// virtual are the virtual servers of IPVS mode.
+	virtual struct {
+		body       string
+		all, drawn int
+	}
 }
 
 // graphCount counts what a drawing holds, or what there is.
@@ -208,6 +215,7 @@ func (m *mermaidDrawing) leftOut() []string {
 		{"jumps", all.jumps, m.drawn.jumps},
 		{"verdicts and other targets", all.endings, m.drawn.endings},
 		{"chains", all.chains, m.drawn.chains},
+		{"virtual servers", m.virtual.all, m.virtual.drawn},
 	} {
 		if n := kind.all - kind.drawn; n > 0 {
 			left = append(left, fmt.Sprintf("%s of %s %s", grouped(n), grouped(kind.all), kind.name))

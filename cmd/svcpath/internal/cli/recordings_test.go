@@ -61,6 +61,32 @@ func TestRecordings(t *testing.T) {
 	}
 }
 
+// The graph of every recording fits its schema, and is the same twice.
+func TestGraphsOfRecordings(t *testing.T) {
+	schema, err := jsonschema.NewCompiler().Compile("../../../../docs/schema/graph.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, input := range recordings(t) {
+		for _, format := range []string{"json", "dot", "mermaid"} {
+			first, second := run(t, "graph", "-o", format, input), run(t, "graph", "-o", format, input)
+			if first != second {
+				t.Errorf("%s: two graphs in %s differ", input, format)
+			}
+			if format != "json" {
+				continue
+			}
+			doc, err := jsonschema.UnmarshalJSON(strings.NewReader(first))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := schema.Validate(doc); err != nil {
+				t.Errorf("%s: %v", input, err)
+			}
+		}
+	}
+}
+
 // Flows of the zoo over every recording: whatever the answers are, they fit
 // the schema, and are the same twice.
 func TestTracesOfRecordings(t *testing.T) {

@@ -42,11 +42,15 @@ func (r *Rule) Pos() source.Position {
 	return source.Position{File: file, Line: int(r.line)}
 }
 
-// Text is the rule as captured, byte for byte: "-A KUBE-SERVICES …".
+// Text is the rule as captured, byte for byte: "-A KUBE-SERVICES …". A rule that
+// was captured as JSON is as nft prints it.
 func (r *Rule) Text() string {
 	t := r.chain.Table
 	if r.length == isOdd {
-		return t.odd[r.offset].text
+		if text := t.odd[r.offset].text; text != "" {
+			return text
+		}
+		return r.nft(true)
 	}
 	// In 64 bits, for the sum of the two may need them.
 	return t.file.Text[r.offset : uint64(r.offset)+uint64(r.length)]

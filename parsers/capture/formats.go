@@ -37,7 +37,7 @@ var formats = []format{
 	{begins: iproute.RouteBegins, read: readRoute},
 	{begins: jsonBegins, confirm: jsonHas("ifindex", "ifname"), read: readAddrJSON},
 	{begins: jsonBegins, confirm: isRouteJSON, read: readRouteJSON},
-	{begins: jsonBegins, confirm: jsonHas("nftables"), read: unbuilt(snapshot.NFTJSON, "nft -j list ruleset output", jsonEnd)},
+	{begins: jsonBegins, confirm: jsonHas("nftables"), read: readNFTJSON},
 	// Before other objects with an apiVersion.
 	{begins: jsonBegins, confirm: bundle.Begins, read: readBundle},
 	{begins: jsonBegins, confirm: jsonHas("apiVersion", "kind"), read: readManifestsJSON},

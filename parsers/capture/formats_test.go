@@ -161,7 +161,7 @@ kind: List
 func TestEveryTextBesideEveryOther(t *testing.T) {
 	texts := []struct{ name, text, format, what string }{
 		{"nft", nftText, "nft-list", ""},
-		{"nft JSON", nftJSON, "nft-json", "nft -j list ruleset output"},
+		{"nft JSON", nftJSON, "nft-json", ""},
 		{"ipvsadm-save", ipvsadmSave, "ipvsadm-save", ""},
 		{"ipvsadm -L", ipvsadmList, "ipvsadm-list", ""},
 		{"ipvsadm -L --stats", ipvsadmStats, "ipvsadm-list", ""},

@@ -11,6 +11,11 @@ func readNFT(r *reading, at source.Cursor, foreign func(string) bool) (*snapshot
 	return r.nft(snapshot.NFTList, dump), next
 }
 
+func readNFTJSON(r *reading, at source.Cursor, _ func(string) bool) (*snapshot.Source, source.Cursor) {
+	dump, next := nftlist.ParseJSON(at)
+	return r.nft(snapshot.NFTJSON, dump), next
+}
+
 // nft makes a source of nft's tables.
 func (r *reading) nft(f snapshot.Format, dump *nftlist.Dump) *snapshot.Source {
 	src := &snapshot.Source{Format: f, SkippedLines: dump.Skipped}

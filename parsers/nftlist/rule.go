@@ -1,6 +1,7 @@
 package nftlist
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/svcpath/svcpath/analyzer/netfilter"
@@ -28,7 +29,11 @@ func (p *parser) readRule(c *netfilter.Chain, first token) {
 		p.matches, p.statements = nil, []netfilter.Statement{&netfilter.OpaqueTarget{Text: p.text[first.start:end]}}
 	}
 	if p.rendered {
-		d := netfilter.NewRule(p.pos, strings.Clone(p.text[first.start:end]), p.matches, p.statements)
+		if next := p.peek(); next.kind != endOfText {
+			p.report(source.Warning, line, "unread-nft", fmt.Sprintf("rule in chain %s: found %s, expected its end", c.Name, next.shown()), 1)
+			p.statement(&netfilter.OpaqueTarget{Text: strings.Join(strings.Fields(p.text[next.start:]), " ")})
+		}
+		d := netfilter.NewRule(p.pos, "", p.matches, p.statements)
 		if counters != nil {
 			d = d.WithCounters(*counters)
 		}
@@ -66,7 +71,7 @@ func (p *parser) parts(start int) (end int) {
 		p.fail(t, "a match or statement")
 		p.lexer = saved
 		end = p.restOfRule()
-		p.reportBad("rule in chain", 1)
+		p.reportBad("rule", 1)
 		return end
 	}
 }

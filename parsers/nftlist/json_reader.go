@@ -1,0 +1,162 @@
+package nftlist
+
+import (
+	"encoding/json"
+	"strings"
+)
+
+// A jsonReader goes through JSON in place. What is not JSON makes it bad, and
+// from then on it finds nothing more.
+type jsonReader struct {
+	text  string
+	at    int
+	bad   bool
+	depth int
+}
+
+// maxJSONDepth is how deep values stand in one another at most.
+const maxJSONDepth = 100
+
+func (r *jsonReader) blanks() {
+	for r.at < len(r.text) && isBlank(r.text[r.at]) {
+		r.at++
+	}
+}
+
+// next is the first character of the next value, 0 at the end.
+func (r *jsonReader) next() byte {
+	r.blanks()
+	if r.bad || r.at >= len(r.text) {
+		return 0
+	}
+	return r.text[r.at]
+}
+
+func (r *jsonReader) take(c byte) bool {
+	if r.next() != c {
+		return false
+	}
+	r.at++
+	return true
+}
+
+func (r *jsonReader) fail() bool {
+	r.bad = true
+	return false
+}
+
+// fields runs over an object's fields; each call of field reads the value.
+func (r *jsonReader) fields(field func(key string)) bool {
+	return r.list('{', '}', func() bool {
+		key, ok := r.string()
+		if !ok || !r.take(':') {
+			return r.fail()
+		}
+		field(key)
+		return !r.bad
+	})
+}
+
+// values runs over an array's values; each call of value reads one.
+func (r *jsonReader) values(value func()) bool {
+	return r.list('[', ']', func() bool {
+		value()
+		return !r.bad
+	})
+}
+
+func (r *jsonReader) list(open, end byte, item func() bool) bool {
+	if !r.take(open) {
+		return r.fail()
+	}
+	if r.depth++; r.depth > maxJSONDepth {
+		return r.fail()
+	}
+	defer func() { r.depth-- }()
+	if r.take(end) {
+		return true
+	}
+	for {
+		from := r.at
+		if !item() {
+			return false
+		}
+		switch {
+		case r.take(','):
+		case r.take(end):
+			return true
+		default:
+			return r.fail()
+		}
+		if r.at <= from {
+			return r.fail()
+		}
+	}
+}
+
+// string reads a string.
+func (r *jsonReader) string() (string, bool) {
+	if r.next() != '"' {
+		return "", r.fail()
+	}
+	start := r.at + 1
+	for i := start; i < len(r.text); i++ {
+		switch r.text[i] {
+		case '"':
+			r.at = i + 1
+			return r.text[start:i], true
+		case '\\':
+			return r.escaped(start)
+		case '\n':
+			return "", r.fail()
+		}
+	}
+	return "", r.fail()
+}
+
+// escaped reads a string that has a backslash.
+func (r *jsonReader) escaped(start int) (string, bool) {
+	for i := start; i < len(r.text); i++ {
+		switch r.text[i] {
+		case '\\':
+			i++
+		case '"':
+			var s string
+			if json.Unmarshal([]byte(r.text[start-1:i+1]), &s) != nil {
+				return "", r.fail()
+			}
+			r.at = i + 1
+			return s, true
+		}
+	}
+	return "", r.fail()
+}
+
+// literal reads a number, true, false or null.
+func (r *jsonReader) literal() string {
+	start := r.at
+	for r.at < len(r.text) && strings.IndexByte(" \t\r\n,]}{[:\"", r.text[r.at]) < 0 {
+		r.at++
+	}
+	if r.at == start {
+		r.fail()
+	}
+	return r.text[start:r.at]
+}
+
+// skip reads any value, and gives its text.
+func (r *jsonReader) skip() string {
+	r.blanks()
+	start := r.at
+	switch r.next() {
+	case '{':
+		r.fields(func(string) { r.skip() })
+	case '[':
+		r.values(func() { r.skip() })
+	case '"':
+		r.string()
+	default:
+		r.literal()
+	}
+	return r.text[start:min(r.at, len(r.text))]
+}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/svcpath/svcpath/analyzer"
 	"github.com/svcpath/svcpath/parsers/capture"
+	"github.com/svcpath/svcpath/samples/generate"
 )
 
 // ipvsRecordings are the recordings of IPVS mode, with the texts that hold the
@@ -61,6 +62,25 @@ func TestIPVSInventoryEqualsManifests(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// TestIPVSInventoryOfGenerated does the same with nodes that were made up.
+func TestIPVSInventoryOfGenerated(t *testing.T) {
+	for _, size := range []generate.Size{{Services: 200, Endpoints: 3}, {Services: 400, Endpoints: 8, Seed: 1}} {
+		t.Run(size.String(), func(t *testing.T) {
+			dir := t.TempDir()
+			if err := generate.New(size).WriteIPVSRecording(dir); err != nil {
+				t.Fatal(err)
+			}
+			got := ipvsInventory(t, dir)
+			for _, difference := range differences(readIPVSRecording(t, dir).ipvsViews(), viewsOf(got.Inventory)) {
+				t.Error(difference)
+			}
+			if len(got.Findings) > 0 {
+				t.Errorf("findings: %+v", got.Findings)
+			}
+		})
 	}
 }
 

@@ -3,6 +3,7 @@ package generate_test
 import (
 	"bytes"
 	"flag"
+	"io"
 	"os"
 	"testing"
 
@@ -14,6 +15,7 @@ var (
 	services  = flag.Int("services", 100, "of the recording that is written")
 	endpoints = flag.Int("endpoints", 5, "of each of its services")
 	seed      = flag.Uint64("seed", 1, "of its contents")
+	ipvs      = flag.Bool("ipvs", false, "of a node whose kube-proxy is in IPVS mode")
 )
 
 // TestWriteRecording is also how "make generate" makes files.
@@ -25,22 +27,27 @@ func TestWriteRecording(t *testing.T) {
 		t.Fatal(err)
 	}
 	n := generate.New(generate.Size{Services: *services, Endpoints: *endpoints, Seed: *seed})
-	if err := n.WriteRecording(target); err != nil {
+	write := n.WriteRecording
+	if *ipvs {
+		write = n.WriteIPVSRecording
+	}
+	if err := write(target); err != nil {
 		t.Fatal(err)
 	}
 }
 
 func TestSameSizeSameBytes(t *testing.T) {
 	text := func(seed uint64) string {
-		var rules, manifests bytes.Buffer
+		var all bytes.Buffer
 		n := generate.New(generate.Size{Services: 50, Endpoints: 3, Seed: seed})
-		if err := n.WriteRules(&rules); err != nil {
-			t.Fatal(err)
+		for _, write := range []func(io.Writer) error{
+			n.WriteRules, n.WriteManifests, n.WriteIPVSRules, n.WriteSets, n.WriteVirtualServers, n.WriteIPVSAddresses,
+		} {
+			if err := write(&all); err != nil {
+				t.Fatal(err)
+			}
 		}
-		if err := n.WriteManifests(&manifests); err != nil {
-			t.Fatal(err)
-		}
-		return rules.String() + manifests.String()
+		return all.String()
 	}
 	first, again, other := text(1), text(1), text(2)
 	if first != again {

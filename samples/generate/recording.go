@@ -6,32 +6,53 @@ import (
 	"path/filepath"
 )
 
+// A file is one of a recording's.
+type file struct {
+	name  string
+	write func(io.Writer) error
+}
+
 // WriteRecording writes all that is kept of a recording into a directory,
 // under the names that those in samples have.
 func (n *Node) WriteRecording(dir string) error {
-	fixed := func(text string) func(io.Writer) error {
-		return func(w io.Writer) error {
-			_, err := io.WriteString(w, text)
-			return err
-		}
-	}
-	for _, file := range []struct {
-		name  string
-		write func(io.Writer) error
-	}{
+	return n.writeFiles(dir, []file{
 		{"iptables-save.txt", n.WriteRules},
 		{"ip6tables-save.txt", fixed(noRules)},
 		{"ip-addr.txt", fixed(addresses)},
-		{"manifests.yaml", n.WriteManifests},
-		{"node.yaml", fixed(nodeManifest)},
 		{"kube-proxy-config.yaml", fixed(proxyConfig)},
-		{"README.md", fixed(readme)},
-	} {
-		f, err := os.Create(filepath.Join(dir, file.name))
+	})
+}
+
+// WriteIPVSRecording is WriteRecording for a kube-proxy in IPVS mode.
+func (n *Node) WriteIPVSRecording(dir string) error {
+	return n.writeFiles(dir, []file{
+		{"iptables-save.txt", n.WriteIPVSRules},
+		{"ip6tables-save.txt", fixed(noRules)},
+		{"ipset-save.txt", n.WriteSets},
+		{"ipvsadm-save.txt", n.WriteVirtualServers},
+		{"ip-addr.txt", n.WriteIPVSAddresses},
+	})
+}
+
+func fixed(text string) func(io.Writer) error {
+	return func(w io.Writer) error {
+		_, err := io.WriteString(w, text)
+		return err
+	}
+}
+
+// writeFiles writes those of one mode, and those of every recording.
+func (n *Node) writeFiles(dir string, ofMode []file) error {
+	for _, made := range append(ofMode,
+		file{"manifests.yaml", n.WriteManifests},
+		file{"node.yaml", fixed(nodeManifest)},
+		file{"README.md", fixed(readme)},
+	) {
+		f, err := os.Create(filepath.Join(dir, made.name))
 		if err != nil {
 			return err
 		}
-		if err := file.write(f); err != nil {
+		if err := made.write(f); err != nil {
 			f.Close()
 			return err
 		}

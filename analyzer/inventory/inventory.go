@@ -204,7 +204,8 @@ type Entry struct {
 	// Endpoints are where an outside client's connections end.
 	Endpoints []Endpoint
 	// Virtual are, in IPVS mode, the virtual servers that take the entry's
-	// connections: one, or one for each of a node port's addresses.
+	// connections: one, or one for each of a node port's addresses. Where
+	// those differ, Endpoints are the first one's.
 	Virtual []*ipvs.VirtualServer
 	// Elements are, in IPVS mode, those of sets by which kube-proxy's rules
 	// know the entry.

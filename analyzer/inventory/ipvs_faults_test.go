@@ -130,6 +130,10 @@ func TestIPVSFaults(t *testing.T) {
 			[]entry{{"10.96.20.1:80/tcp", inventory.IsClusterIP, inventory.MasqueradeHairpin, nil}}, nil},
 		{"masquerade all", []change{{"iptables-save.txt", "-A KUBE-SERVICES ! -s 10.244.0.0/16 -m comment", "-A KUBE-SERVICES -m comment"}},
 			[]entry{{"10.96.20.1:80/tcp", inventory.IsClusterIP, inventory.MasqueradeAlways, nil}}, nil},
+		{"a rule that takes the packets first", []change{{"iptables-save.txt", "[32:1830] -A PREROUTING", "[0:0] -A PREROUTING -d 10.96.20.1/32 -p tcp -m tcp --dport 80 -j DNAT --to-destination 10.244.9.9:8080\n[32:1830] -A PREROUTING"}},
+			nil, []string{"KP2001"}},
+		{"a rule that drops what IPVS sends on", []change{{"iptables-save.txt", "[123:6919] -A OUTPUT", "[0:0] -A OUTPUT -d 10.244.2.91/32 -j DROP\n[123:6919] -A OUTPUT"}},
+			nil, []string{"KP2001", "KP2001"}},
 		{"without the sets", []change{noSets},
 			[]entry{
 				{"10.96.20.1:80/tcp", inventory.IsClusterIP, inventory.MasqueradeUnknown, nil},

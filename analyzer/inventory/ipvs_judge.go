@@ -59,6 +59,12 @@ func (b *balancer) judgeEntry(svc *Service, e *ipvsDraft, own *ipvsDraft) *Entry
 	r := &ipvsReason{b: b, entry: entry, draft: e, own: own, pool: p}
 	entry.Reason = r
 	entry.Verdict = b.verdict(r)
+	if r.at != nil { // what is not as it should be stands first
+		p = r.pool
+		entry.Virtual = slices.Clone(e.virtual)
+		i := slices.Index(entry.Virtual, r.at)
+		entry.Virtual[0], entry.Virtual[i] = entry.Virtual[i], entry.Virtual[0]
+	}
 	entry.Endpoints = p.endpoints()
 	entry.Masquerade, entry.Path = b.masquerade(e, p)
 	switch {

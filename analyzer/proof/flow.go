@@ -27,6 +27,9 @@ func (c *checker) destination(e *inventory.Entry) (netip.Addr, bool) {
 	if e.Kind != inventory.NodePort {
 		return e.Addresses[0].Addr(), true
 	}
+	if len(e.Virtual) > 0 {
+		return e.Virtual[0].Address, true
+	}
 	for _, p := range e.Addresses {
 		if p.IsSingleIP() {
 			return p.Addr(), true

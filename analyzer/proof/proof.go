@@ -66,9 +66,6 @@ func (c *checker) check(e *inventory.Entry) (audit.Finding, bool) {
 	if e.Verdict == inventory.Unknown || e.Verdict == inventory.Broken {
 		return audit.Finding{}, false // nothing is claimed that a packet could show
 	}
-	if len(e.Virtual) > 0 {
-		return audit.Finding{}, false // traces do not know IPVS yet
-	}
 	flow, ok := c.flowTo(e)
 	if !ok {
 		return audit.Finding{}, false
@@ -78,7 +75,7 @@ func (c *checker) check(e *inventory.Entry) (audit.Finding, bool) {
 		return audit.Finding{}, false
 	}
 	for i, o := range tr.Outcomes {
-		if len(o.Assumptions) > 0 && !onlyAffinity(e, o) {
+		if !onlyUsual(e, o) {
 			continue
 		}
 		if d := compare(e, o); d.text != "" {
@@ -91,16 +88,23 @@ func (c *checker) check(e *inventory.Entry) (audit.Finding, bool) {
 	return audit.Finding{}, false
 }
 
-// onlyAffinity reports whether an outcome assumes nothing but which endpoint
-// the client was sent to before: wherever it was, the end is one of the
-// service's.
-func onlyAffinity(e *inventory.Entry, o trace.Outcome) bool {
-	return e.Service.Affinity != nil && !slices.ContainsFunc(o.Assumptions, func(a trace.Assumption) bool {
-		return a.Rule == nil || !slices.ContainsFunc(a.Rule.Matches(), func(m netfilter.Match) bool {
+// onlyUsual reports whether an outcome assumes nothing, or nothing but what is
+// so on every node with kube-proxy, or which endpoint the client was sent to
+// before: wherever it was, the end is one of the service's.
+func onlyUsual(e *inventory.Entry, o trace.Outcome) bool {
+	for _, a := range o.Assumptions {
+		switch {
+		case a.Rule == nil && a.Text == trace.IPVSConntrack:
+		case e.Service.Affinity == nil || a.Rule == nil:
+			return false
+		case !slices.ContainsFunc(a.Rule.Matches(), func(m netfilter.Match) bool {
 			_, recent := m.(*netfilter.Recent)
 			return recent
-		})
-	})
+		}):
+			return false
+		}
+	}
+	return true
 }
 
 // A disagreement is in what an outcome differs from the entry's verdict.
@@ -205,8 +209,13 @@ func finding(e *inventory.Entry, flow trace.Flow, o trace.Outcome, d disagreemen
 		}
 		break
 	}
-	f.Message = fmt.Sprintf("the chains of %s make it %s, but a packet from %s to %s %s%s",
-		entryName(e), e.Verdict, flow.Source, netip.AddrPortFrom(flow.Destination, flow.Port), d.text, where)
+	structure := "chains"
+	if len(e.Virtual) > 0 {
+		structure = "sets and virtual servers"
+		f.Lines = append(f.Lines, audit.Line{Pos: e.Virtual[0].Pos(), Text: e.Virtual[0].Text()})
+	}
+	f.Message = fmt.Sprintf("the %s of %s make it %s, but a packet from %s to %s %s%s",
+		structure, entryName(e), e.Verdict, flow.Source, netip.AddrPortFrom(flow.Destination, flow.Port), d.text, where)
 	return f
 }
 

@@ -155,6 +155,9 @@ func newDocTraceStep(s trace.Step, names *serviceNames) docTraceStep {
 	if s.Chain != nil {
 		d.Table, d.Chain = newDocText(s.Chain.Table.Name), newDocText(s.Chain.Name)
 	}
+	if s.Chain == nil && s.Service != nil {
+		d.Table, d.Chain = "ipvs", newDocText(s.Service.String())
+	}
 	if pos, text := s.Evidence(); text != "" {
 		d.File, d.Line, d.Rule = newDocText(pos.Path()), pos.Line, newDocText(text)
 	}

@@ -152,7 +152,7 @@ func (w *walk) sendOut(r *ipvs.RealServer, p particle) {
 		if at.tracking == tracked && w.family.translates {
 			// ip_vs_conn.c, ip_vs_conn_new; ip_vs_xmit.c, ip_vs_nat_send_or_cont:
 			// otherwise nat does not see the packet.
-			p = w.granted(p, conntrackOn)
+			p = w.granted(p, IPVSConntrack)
 		}
 	}
 	p.packet = w.changed(p.packet, func(p *packet) {
@@ -170,9 +170,9 @@ func (w *walk) sendOut(r *ipvs.RealServer, p particle) {
 	w.sentByIPVS = append(w.sentByIPVS, p)
 }
 
-// conntrackOn is a setting of the kernel that is off unless somebody sets it,
+// IPVSConntrack is a setting of the kernel that is off unless somebody sets it,
 // which kube-proxy does (pkg/proxy/ipvs/proxier.go, NewProxier).
-const conntrackOn = "net.ipv4.vs.conntrack is 1, as kube-proxy sets it"
+const IPVSConntrack = "net.ipv4.vs.conntrack is 1, as kube-proxy sets it"
 
 // transmit takes what IPVS sent out through the hooks of packets that the node
 // sends (ip_vs_xmit.c, ip_vs_nat_send_or_cont): output a second time for what a

@@ -22,8 +22,10 @@ type question struct {
 	// granted says that only one of the answers is followed.
 	granted bool
 	// list is the name of a list of addresses when the question is whether it
-	// has client; see recent.go.
+	// has client; see recent.go. isSet says that it is a set of nftables; see
+	// element.go.
 	list, client string
+	isSet        bool
 	// group is of the questions of which at most one is answered with yes.
 	group *group
 }
@@ -79,6 +81,10 @@ type asking struct {
 	*walk
 	rule   *netfilter.Rule
 	packet *packet
+	// native says that the rule is one of nftables, whose matches have no
+	// answer where a packet lacks what they ask for: then the rule ends.
+	native bool
+	trying netfilter.Match // that is being tried
 	why    netfilter.Match // the match that does not hold
 	// want says that open questions are to be put; holds becomes the
 	// condition that they are answered so that the match holds.
@@ -102,7 +108,7 @@ const (
 // unsure is the answer maybe. text is the match without its negation.
 func (q *asking) unsure(negated bool, by scope, text func() string) ternary {
 	if q.want {
-		t := text()
+		t := q.textOf(negated, text)
 		q.key = q.appendScope(append(q.key[:0], t...), by)
 		n, ok := q.asked[string(q.key)]
 		if !ok {

@@ -27,7 +27,7 @@ func (a Assumption) String() string {
 const maxNamed = 3
 
 // assumptions are the answers in words. That a client was not seen by one list
-// after another is one assumption.
+// after another is one assumption, and so it is with sets that rules fill.
 func (w *walk) assumptions(answers []answer) []Assumption {
 	w.unseen = w.unseen[:0]
 	n := 0
@@ -112,7 +112,7 @@ type notSeen struct {
 // client is a new one: there are few.
 func (w *walk) notSeenBy(q *question) (isNew bool) {
 	i := 0
-	for i < len(w.unseen) && w.unseen[i].first.client != q.client {
+	for i < len(w.unseen) && (w.unseen[i].first.client != q.client || w.unseen[i].first.isSet != q.isSet) {
 		i++
 	}
 	if isNew = i == len(w.unseen); isNew {
@@ -128,8 +128,12 @@ func (w *walk) notSeenBy(q *question) (isNew bool) {
 
 // notSeen says which lists did not see a client.
 func (w *words) notSeen(u *notSeen) string {
-	b := append(w.begin(u.first.client), " was not seen before by any of "...)
-	b = append(strconv.AppendInt(b, int64(u.lists), 10), " recent lists: "...)
+	before, behind := " was not seen before by any of ", " recent lists: "
+	if u.first.isSet {
+		before, behind = " is in none of ", " sets: "
+	}
+	b := append(w.begin(u.first.client), before...)
+	b = append(strconv.AppendInt(b, int64(u.lists), 10), behind...)
 	for i, name := range u.names[:min(u.lists, maxNamed)] {
 		if i > 0 {
 			b = append(b, ", "...)

@@ -63,6 +63,7 @@ func (w *walk) receive(start []particle) {
 		}
 		return
 	}
+	start = w.atLink(netfilter.Ingress, start)
 	here, there := w.routeIn(w.hook(netfilter.Prerouting, start))
 	w.deliver(here)
 	there = w.hook(netfilter.Forward, there)
@@ -98,12 +99,14 @@ func (w *walk) send(start []particle) {
 	here, there = w.routeOut(sent, true)
 	here, there = w.hook(netfilter.Postrouting, here), w.hook(netfilter.Postrouting, there)
 	w.leave(there)
+	here = w.atLink(netfilter.Egress, here)
 	for i, p := range here {
 		here[i].packet = w.changed(p.packet, func(p *packet) {
 			p.in, p.out = link{"lo", true}, noLink
 			p.done |= looping
 		})
 	}
+	here = w.atLink(netfilter.Ingress, here)
 	w.deliver(w.hook(netfilter.Prerouting, here))
 }
 
@@ -120,7 +123,7 @@ func (w *walk) deliver(ps []particle) {
 
 // leave lets packets go by a link.
 func (w *walk) leave(ps []particle) {
-	for _, p := range ps {
+	for _, p := range w.atLink(netfilter.Egress, ps) {
 		w.end(p, Accept, "", false)
 	}
 }

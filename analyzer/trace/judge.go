@@ -33,6 +33,7 @@ func (w *walk) judge(q *asking, p particle, holds ternary, hits, misses []partic
 // test tells whether the rule matches, without taking any branch: maybe also
 // when that is a matter of chance, or when a match does something.
 func (q *asking) test(rule *netfilter.Rule) ternary {
+	q.rule, q.native = rule, isNative(rule)
 	holds, acted := yes, false
 	for _, m := range rule.Matches() {
 		if acts(m) {
@@ -80,8 +81,14 @@ func passive(rule *netfilter.Rule) bool {
 
 // split tells which part of a particle a match holds for.
 func (w *walk) split(rule *netfilter.Rule, m netfilter.Match, p particle, hits, misses []particle) (_, _ []particle) {
-	q := asking{walk: w, rule: rule, packet: w.packet(p.packet), want: true, holds: always}
+	q := w.asks(rule, w.packet(p.packet))
 	switch m := m.(type) {
+	case *netfilter.Compare:
+		if d, ok := diceFor(m); ok {
+			odds := d.odds(m)
+			hit, miss := w.withMass(p, w.share(p.mass, odds)), w.missed(p, rule, m, w.share(p.mass, odds.complement()))
+			return keep(hits, hit), keep(misses, miss)
+		}
 	case *netfilter.Statistic:
 		odds, against := w.oddsOf(m)
 		hit, miss := w.withMass(p, w.share(p.mass, odds)), w.missed(p, rule, m, w.share(p.mass, against))
@@ -163,4 +170,18 @@ func oddsOf(m *netfilter.Statistic) Chance {
 		return c.complement()
 	}
 	return c
+}
+
+// chanceOf is the chance with which a match holds that is a matter of chance.
+func (w *walk) chanceOf(m netfilter.Match) (odds Chance, ok bool) {
+	switch m := m.(type) {
+	case *netfilter.Statistic:
+		odds, _ = w.oddsOf(m)
+		return odds, true
+	case *netfilter.Compare:
+		if d, ok := diceFor(m); ok {
+			return d.odds(m), true
+		}
+	}
+	return Chance{}, false
 }

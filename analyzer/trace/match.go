@@ -9,6 +9,7 @@ import (
 // match tells whether a match holds for the packet. A Statistic between never
 // and always, and a Recent, are maybe: split knows more of them.
 func (q *asking) match(m netfilter.Match) ternary {
+	q.trying = m
 	switch m := m.(type) {
 	case *netfilter.Comment, *netfilter.NFAcct:
 		return yes
@@ -31,7 +32,7 @@ func (q *asking) match(m netfilter.Match) ternary {
 		}
 		return ternaryOf(m.Matches(l.name)).xor(m.Not)
 	case *netfilter.Protocol:
-		return ternaryOf(m.Number == 0 || m.Number == q.flow.Protocol).xor(m.Not)
+		return ternaryOf(m.Number == 0 && !q.native || m.Number == q.flow.Protocol).xor(m.Not)
 	case *netfilter.Fragment:
 		return ternaryOf(m.Not) // conntrack puts fragments together
 	case *netfilter.Transport:
@@ -120,6 +121,11 @@ func (q *asking) match(m netfilter.Match) ternary {
 		return q.unsure(false, byText, m.String)
 	case *netfilter.IPVS:
 		return q.balancedBy(m)
+
+	case *netfilter.Compare:
+		return q.compare(m)
+	case *netfilter.RateLimit, *netfilter.Quota, *netfilter.ConnCount, *netfilter.ObjectTest:
+		return q.unsure(false, byRule, m.String)
 	}
 	return q.unsure(false, byPacket, m.String)
 }
@@ -127,6 +133,8 @@ func (q *asking) match(m netfilter.Match) ternary {
 // address tests an address against a network.
 func (q *asking) address(a netip.Addr, net netfilter.Network, negated bool, text func() string) ternary {
 	switch {
+	case q.native && net.Prefix.Addr().Is4() != q.flow.Destination.Is4():
+		return no // a table of both families: nft tests the family first, negated or not
 	case net.Prefix.Bits() == 0 && !net.Mask.IsValid():
 		return ternaryOf(!negated)
 	case !a.IsValid():

@@ -8,29 +8,35 @@ func (p *packet) connected() bool { return p.tracking == tracked }
 
 // state tests the packet's connection state (xt_conntrack.c, conntrack_mt).
 func (q *asking) state(states netfilter.ConnStates, negated bool) ternary {
-	p := q.packet
-	var have netfilter.ConnStates
-	switch p.tracking {
-	case tracked:
-		have = q.flow.State
-		if p.has(sourceChanged) {
+	have := q.connStates()
+	if q.packet.tracking == tracked {
+		if q.packet.has(sourceChanged) {
 			have |= netfilter.StateSNAT
 		}
-		if p.has(destinationChanged) {
+		if q.packet.has(destinationChanged) {
 			have |= netfilter.StateDNAT
-		}
-	case untracked:
-		have = netfilter.StateUntracked
-	default:
-		have = netfilter.StateInvalid // also before conntrack has seen it
-		if p.isTemplate() {
-			have = netfilter.StateNew
 		}
 	}
 	return ternaryOf(states&have != 0).xor(negated)
 }
 
+// connStates is the one state of the packet's connection.
+func (q *asking) connStates() netfilter.ConnStates {
+	switch p := q.packet; {
+	case p.tracking == tracked:
+		return q.flow.State
+	case p.tracking == untracked:
+		return netfilter.StateUntracked
+	case p.isTemplate():
+		return netfilter.StateNew
+	}
+	return netfilter.StateInvalid // also before conntrack has seen it
+}
+
 func (q *asking) conntrack(m *netfilter.Conntrack) ternary {
+	if q.native && !q.packet.connected() && !q.packet.isTemplate() && m.States&^(netfilter.StateSNAT|netfilter.StateDNAT) == 0 {
+		return no // nft_ct.c, nft_ct_get_eval: there is a state only
+	}
 	holds := yes
 	if m.States != 0 {
 		if holds = q.state(m.States, m.StatesNot); holds == no {

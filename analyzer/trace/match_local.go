@@ -18,6 +18,13 @@ func (q *asking) addrType(m *netfilter.AddrType) ternary {
 	default:
 		limited = false
 	}
+	if q.native && !q.flow.Destination.Is4() {
+		side, types, negated := netfilter.Destination, m.Dst, m.DstNot
+		if types == 0 {
+			side, types, negated = netfilter.Source, m.Src, m.SrcNot
+		}
+		return q.fibType6(side, types, negated, device, limited, m)
+	}
 	holds := yes
 	if m.Src != 0 {
 		holds = q.kindOf(netfilter.Source, m.Src, m.SrcNot, device, limited, m)
@@ -110,6 +117,12 @@ func (q *asking) kindOf6(a netip.Addr, side netfilter.Side, types netfilter.Addr
 // owner tests the socket that sent the packet; what is forwarded has none, and
 // then only negated tests hold (xt_owner.c, owner_mt).
 func (q *asking) owner(m *netfilter.Owner) ternary {
+	if q.native {
+		if _, have := q.appendField(nil, netfilter.MetaSkUID); have == absent {
+			return no
+		}
+		return q.unsure(m.UID != nil && m.UID.Not || m.GID != nil && m.GID.Not, byText, m.String)
+	}
 	if q.flow.From != FromNode {
 		holds := (m.UID == nil || m.UID.Not) && (m.GID == nil || m.GID.Not) && (!m.SocketExists || m.SocketNot)
 		return ternaryOf(holds)

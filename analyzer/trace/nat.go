@@ -15,6 +15,9 @@ func (w *walk) translate(rule *netfilter.Rule, statement netfilter.Statement, p 
 	if base := rule.Chain().Table.Name; base != "nat" && rule.Chain().Table.Backend != netfilter.Native || !allowedAt(statement, source) {
 		return w.uncertain(rule, p, statement.String()+", at a hook where no kernel takes it,", out)
 	}
+	if to, ok := addressOf(statement); ok && to.IsValid() && to.Is4() != w.flow.Destination.Is4() {
+		return append(out, exit{particle: w.passed(rule, p)}) // nft_nat.c, nft_nat_inet_eval
+	}
 	var to netfilter.NATRange
 	var flags netfilter.NATFlags
 	switch s := statement.(type) {
@@ -62,6 +65,17 @@ func (w *walk) translate(rule *netfilter.Rule, statement netfilter.Statement, p 
 		}
 	}
 	return out
+}
+
+// addressOf is the address that a statement translates to, if it names one.
+func addressOf(s netfilter.Statement) (a netip.Addr, ok bool) {
+	switch s := s.(type) {
+	case *netfilter.DNAT:
+		return s.To.First, true
+	case *netfilter.SNAT:
+		return s.To.First, true
+	}
+	return a, false
 }
 
 // allowedAt reports whether the kernel takes a translation at hooks that are

@@ -10,12 +10,14 @@ import (
 	"github.com/svcpath/svcpath/analyzer/snapshot"
 )
 
-// A fact is what a rule did to a list of addresses of "-m recent", with the
-// facts before it.
+// A fact is what a rule did to a list of addresses of "-m recent", or to a set
+// of nftables, with the facts before it.
 type fact struct {
 	before  int32 // place of the fact before, counted from 1; 0 for none
 	list    string
 	client  netip.Addr
+	set     *netfilter.Set // nil for a list
+	key     netfilter.Key
 	removed bool // else it was added, just now
 }
 
@@ -25,17 +27,7 @@ func (w *walk) noted(number int32, list string, client netip.Addr, removed bool)
 	if gone, ok := w.fact(p, list, client); ok && gone == removed {
 		return number
 	}
-	f := fact{p.facts, list, client, removed}
-	place, ok := w.places[f]
-	if !ok {
-		if w.places == nil {
-			w.places = map[fact]int32{}
-		}
-		w.facts = append(w.facts, f)
-		place = int32(len(w.facts))
-		w.places[f] = place
-	}
-	return w.changed(number, func(p *packet) { p.facts = place })
+	return w.withFact(number, fact{before: p.facts, list: list, client: client, removed: removed})
 }
 
 // fact is the last thing that happened to the client in the list.

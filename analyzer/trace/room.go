@@ -5,6 +5,9 @@ package trace
 type room struct {
 	exits     slab[exit]
 	trails    slab[trail]
+	pickeds   slab[picked]
+	picked    picked // by the statement that is being done
+	values    []pick // of statements other than verdict maps
 	particles slab[particle]
 	answers   slab[answer]
 
@@ -70,5 +73,6 @@ func (w *walk) over() {
 	w.remarks = nil
 	w.exits.reset()
 	w.trails.reset()
+	w.pickeds.reset()
 	w.tracer.walks.Put(w)
 }

@@ -29,9 +29,14 @@ type Step struct {
 	// is 0x4000", "dnat to 10.0.0.1:80", "policy ACCEPT", "routed to eth0".
 	// Words of the dump in it are as the dump has them.
 	Effect string
-	// Chance is the probability with which the rule's statistic matches hold;
-	// the zero Chance for a rule without.
+	// Chance is the probability with which the rule's random matches hold,
+	// and with which the element was chosen; the zero Chance for a rule
+	// without.
 	Chance Chance
+	// Set is the map of nftables that the step looked the packet up in, and
+	// Element which of its elements was found; nil if it did not.
+	Set     *netfilter.Set
+	Element int
 }
 
 // Evidence is the line of the input that a step rests on, a rule or what names
@@ -74,6 +79,7 @@ const (
 	marked
 	edited
 	notTracked
+	endsHere
 	sendsTo
 	hidesSource
 	diverted
@@ -95,8 +101,9 @@ type trail struct {
 	rule          *netfilter.Rule
 	chain         *netfilter.Chain // of a policy
 	missed        netfilter.Match
-	packet        int32 // after the step
-	written       int32 // place of the Step among those of the trace, from 1; 0: not written yet
+	packet        int32   // after the step
+	picked        *picked // that led to it; nil for none
+	written       int32   // place of the Step among those of the trace, from 1; 0: not written yet
 	note          string
 }
 
@@ -104,6 +111,10 @@ type trail struct {
 func (w *walk) step(before *trail, rule *netfilter.Rule, packet int32, e effect) *trail {
 	t := w.trails.one()
 	*t = trail{before: before, hook: w.packet(packet).hook, effect: e, rule: rule, packet: packet}
+	if w.picked.set != nil {
+		t.picked = w.pickeds.one()
+		*t.picked = w.picked
+	}
 	return t
 }
 
@@ -188,13 +199,16 @@ func (w *walk) written(t *trail) Step {
 		return s
 	}
 	s.Chain = t.rule.Chain()
-	q := asking{walk: w, rule: t.rule, packet: w.packet(t.packet)}
+	q := asking{walk: w, rule: t.rule, native: isNative(t.rule), packet: w.packet(t.packet)}
+	if t.picked != nil {
+		s.Set, s.Element = t.picked.set, t.picked.element
+		s.Chance = t.picked.chance
+	}
 	for _, m := range t.rule.Matches() {
-		if st, ok := m.(*netfilter.Statistic); ok {
+		if odds, ok := w.chanceOf(m); ok {
 			if s.Chance.IsZero() {
 				s.Chance = Certain
 			}
-			odds, _ := w.oddsOf(st)
 			s.Chance = s.Chance.times(odds)
 			continue
 		}
@@ -239,6 +253,8 @@ func (w *walk) describe(t *trail) string {
 		return w.describeMark(t.rule.Target(), p)
 	case notTracked:
 		return "connection not tracked"
+	case endsHere:
+		return "the rule ends here"
 	case sendsTo:
 		return w.words.endpoint("dnat to ", p.dst, p.dstPort, w.flow.Protocol)
 	case hidesSource:

@@ -10,8 +10,10 @@ import (
 func goesPast(s netfilter.Statement) bool {
 	switch s := s.(type) {
 	case *netfilter.Log, *netfilter.NFLog, *netfilter.Trace, *netfilter.Audit, *netfilter.Tee,
-		*netfilter.Classify, *netfilter.FillChecksum, *netfilter.SetMSS:
+		*netfilter.Classify, *netfilter.FillChecksum, *netfilter.SetMSS, *netfilter.Count:
 		return true
+	case *netfilter.UseObject:
+		return s.Kind != "synproxy" // which answers packets itself
 	case *netfilter.OpaqueTarget:
 		switch s.Name {
 		// Targets of x_tables that return XT_CONTINUE and change nothing that
@@ -33,13 +35,22 @@ func (w *walk) apply(rule *netfilter.Rule, statement netfilter.Statement, p part
 	case netfilter.Verdict:
 		return w.verdict(rule, s, p, out)
 	case *netfilter.Reject:
+		with := s.With
+		if isNative(rule) {
+			if with = w.rejection(s.With); with == "" {
+				return w.endsRule(rule, p, out)
+			}
+		}
 		p.trail = w.step(p.trail, rule, p.packet, rejects)
-		return append(out, exit{particle: p, way: rejected, with: s.With})
+		return append(out, exit{particle: p, way: rejected, with: with})
 
 	case *netfilter.SetMark:
 		return w.change(rule, p, marked, out, func(p *packet) { p.mark = p.mark.set(s.Value, s.Mask) })
 	case *netfilter.SetConnMark, *netfilter.SaveMark, *netfilter.RestoreMark:
 		if !w.packet(p.packet).connected() {
+			if _, restores := s.(*netfilter.RestoreMark); restores && isNative(rule) {
+				return w.endsRule(rule, p, out) // nft_ct.c, nft_ct_get_eval
+			}
 			return append(out, exit{particle: w.passed(rule, p)})
 		}
 		return w.connMark(rule, s, p, out)
@@ -77,6 +88,9 @@ func (w *walk) apply(rule *netfilter.Rule, statement netfilter.Statement, p part
 		return w.queue(rule, fmt.Sprintf("queue %d", s.First), s.Bypass, p, out)
 	case *netfilter.OpaqueTarget:
 		return w.opaque(rule, s, p, out)
+	}
+	if isNative(rule) {
+		return w.applyNative(rule, statement, p, out)
 	}
 	return w.uncertain(rule, p, statement.String(), out)
 }

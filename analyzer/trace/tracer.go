@@ -41,6 +41,7 @@ type Tracer struct {
 
 	recentMasks recentMasks
 	ipsets      ipsets
+	changes     setChanges
 	walks       sync.Pool // of *walk, those that are over
 }
 
@@ -78,7 +79,7 @@ const (
 func New(s *snapshot.Snapshot) *Tracer {
 	t := &Tracer{
 		node: newNode(s), pods: s.PodCIDRs, balancer: newBalancer(s), indexes: indexes{from: indexedRules},
-		recentMasks: recentMasks{snapshot: s}, ipsets: ipsets{snapshot: s},
+		recentMasks: recentMasks{snapshot: s}, ipsets: ipsets{snapshot: s}, changes: setChanges{snapshot: s},
 	}
 	for i, f := range []netfilter.Family{netfilter.IPv4, netfilter.IPv6} {
 		t.families[i] = newFamily(s, f)
@@ -91,12 +92,18 @@ func New(s *snapshot.Snapshot) *Tracer {
 
 func newFamily(s *snapshot.Snapshot, which netfilter.Family) family {
 	var f family
-	var nat [len(f.hooks)][]*netfilter.Chain
+	var plain, nat [len(f.hooks)][]*netfilter.Chain
 	f.unfiltered = true
 	for _, table := range s.Tables {
 		switch table.Family {
-		case which, netfilter.Inet, netfilter.AnyFamily:
+		case which, netfilter.Inet, netfilter.AnyFamily, netfilter.Netdev:
+		case netfilter.Bridge:
+			f.remarkBridge(table)
+			continue
 		default:
+			continue
+		}
+		if table.Dormant {
 			continue
 		}
 		if !table.Complete {
@@ -114,8 +121,8 @@ func newFamily(s *snapshot.Snapshot, which netfilter.Family) family {
 				f.translates = f.translates || c.NumRules() > 0
 				nat[c.Base.Hook] = append(nat[c.Base.Hook], c)
 			default:
-				f.unfiltered = f.unfiltered && (table.Name == "raw" || table.Name == "mangle")
-				f.hooks[c.Base.Hook] = append(f.hooks[c.Base.Hook], stage{priority: c.Base.Priority, chains: []*netfilter.Chain{c}})
+				f.unfiltered = f.unfiltered && (table.Name == "raw" || table.Name == "mangle" || table.Family == netfilter.Netdev)
+				plain[c.Base.Hook] = append(plain[c.Base.Hook], c)
 			}
 		}
 	}
@@ -131,7 +138,7 @@ func newFamily(s *snapshot.Snapshot, which netfilter.Family) family {
 		// registered at iptables' priority whatever theirs is; among
 		// themselves they keep their order (nf_nat_core.c,
 		// nf_nat_register_fn).
-		slices.SortStableFunc(chains, func(a, b *netfilter.Chain) int { return cmp.Compare(a.Base.Priority, b.Base.Priority) })
+		sortChains(chains)
 		priority := netfilter.PriorityNATDestination
 		if changesSource(netfilter.Hook(hook)) {
 			priority = netfilter.PriorityNATSource
@@ -139,19 +146,22 @@ func newFamily(s *snapshot.Snapshot, which netfilter.Family) family {
 		f.hooks[hook] = append(f.hooks[hook], stage{priority: priority, what: natStage, chains: chains})
 		f.remarkTies(chains)
 	}
-	for _, stages := range f.hooks {
+	for hook, chains := range plain {
+		sortChains(chains)
+		f.remarkTies(chains)
+		stages := f.hooks[hook]
+		for _, s := range stages {
+			f.remarkTiesWith(s, chains)
+		}
+		for _, c := range chains {
+			stages = append(stages, stage{priority: c.Base.Priority, chains: []*netfilter.Chain{c}})
+		}
 		// Conntrack and nat were registered before the chains that share
 		// their priority here, which no chain of iptables does.
 		slices.SortStableFunc(stages, func(a, b stage) int {
 			return cmp.Or(cmp.Compare(a.priority, b.priority), cmp.Compare(b.what, a.what))
 		})
-		var chains []*netfilter.Chain
-		for _, s := range stages {
-			if s.what == chainStage {
-				chains = append(chains, s.chains...)
-			}
-		}
-		f.remarkTies(chains)
+		f.hooks[hook] = stages
 	}
 	return f
 }
@@ -177,21 +187,66 @@ func changesSource(h netfilter.Hook) bool {
 	return h == netfilter.Input || h == netfilter.Postrouting
 }
 
+// sortChains puts chains into the order in which the kernel runs them: by
+// priority, and of the same priority the one first that was registered last
+// (net/netfilter/core.c, nf_hook_entries_grow). nft lists tables and chains in
+// the order in which they were made; of others no dump tells, and they keep
+// theirs.
+func sortChains(chains []*netfilter.Chain) {
+	slices.Reverse(chains)
+	slices.SortStableFunc(chains, func(a, b *netfilter.Chain) int {
+		return compareBools(a.Table.Backend != netfilter.Native, b.Table.Backend != netfilter.Native)
+	})
+	natives := 0
+	for natives < len(chains) && chains[natives].Table.Backend == netfilter.Native {
+		natives++
+	}
+	slices.Reverse(chains[natives:])
+	slices.SortStableFunc(chains, func(a, b *netfilter.Chain) int { return cmp.Compare(a.Base.Priority, b.Base.Priority) })
+}
+
 // remarkTies says where the order of chains rests on the order of the input.
-// The kernel runs the one first that was registered last
-// (net/netfilter/core.c, nf_hook_entries_grow), which no dump tells.
 func (f *family) remarkTies(chains []*netfilter.Chain) {
 	for i := 1; i < len(chains); i++ {
 		a, b := chains[i-1], chains[i]
 		if a.Base.Priority == b.Base.Priority && a.NumRules() > 0 && b.NumRules() > 0 {
-			f.remarks = append(f.remarks, source.Diagnostic{
-				Severity: source.Info,
-				Pos:      b.Pos,
-				Code:     "same-priority",
-				Message: fmt.Sprintf("chain %s of table %s stands twice at hook %s with priority %d; the first in the input is taken to run first",
-					b.Name, b.Table.Name, b.Base.Hook, b.Base.Priority),
-			})
+			f.remarkTie(b, fmt.Sprintf("chain %s of table %s is taken to run before it", a.Name, a.Table.Name))
 		}
+	}
+}
+
+// remarkTiesWith says where chains share the priority of conntrack or of nat.
+func (f *family) remarkTiesWith(s stage, chains []*netfilter.Chain) {
+	what := "nat, which is"
+	if s.what == conntrackStage {
+		what = "connection tracking, which is"
+	}
+	for _, c := range chains {
+		if c.Base.Priority == s.priority && c.NumRules() > 0 {
+			f.remarkTie(c, what+" taken to come before it")
+		}
+	}
+}
+
+func (f *family) remarkTie(c *netfilter.Chain, with string) {
+	f.remarks = append(f.remarks, source.Diagnostic{
+		Severity: source.Info,
+		Pos:      c.Pos,
+		Code:     "same-priority",
+		Message: fmt.Sprintf("chain %s of table %s is not alone at hook %s with priority %d: %s",
+			c.Name, c.Table.Name, c.Base.Hook, c.Base.Priority, with),
+	})
+}
+
+// remarkBridge says that rules for what bridges pass on are not followed.
+func (f *family) remarkBridge(t *netfilter.Table) {
+	if t.NumRules() > 0 && !t.Dormant {
+		f.remarks = append(f.remarks, source.Diagnostic{
+			Severity: source.Warning,
+			Pos:      t.Pos,
+			Code:     "bridge-table",
+			Message:  fmt.Sprintf("table %s of family bridge is taken to let packets pass", t.Name),
+		})
 	}
 }
 

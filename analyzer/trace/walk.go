@@ -99,6 +99,7 @@ type way uint8
 
 const (
 	goesOn   way = iota // to the next rule
+	breaks              // there as well, past the statements of this one
 	returns             // to the chain that jumped here, or to the policy
 	accepted            // out of the base chain
 	dropped
@@ -198,6 +199,7 @@ type frame struct {
 	hits   []particle // the parts of it that the rule matches
 	hit    int        // which of them
 	on     gathered   // what goes on to the next rule
+	lookup lookup     // of the hit in a verdict map
 }
 
 // run is what becomes of a packet in a chain: all its exits, the masses of
@@ -327,6 +329,7 @@ func (w *walk) enter(number int32) {
 		f.rule, f.rules, f.tested = 0, candidates{in: w.tracer.indexes.of(v.chain)}, false
 	}
 	f.live = append(f.live[:0], particle{packet: v.packet, mass: wholeMass})
+	f.lookup.of = nil
 	f.out.reset()
 }
 
@@ -380,7 +383,8 @@ func (w *walk) try(f *frame) (next int32, needed bool) {
 				return next, true
 			}
 			for _, e := range w.acted {
-				if e.way == goesOn {
+				if e.way == goesOn || e.way == breaks {
+					e.way = goesOn
 					f.on.add(&w.masses, e)
 				} else {
 					f.out.add(&w.masses, e)
@@ -438,8 +442,11 @@ func (w *walk) act(rule *netfilter.Rule, p particle, out []exit) (_ []exit, next
 
 // do is act for one statement.
 func (w *walk) do(rule *netfilter.Rule, statement netfilter.Statement, p particle, out []exit) (_ []exit, next int32, needed bool) {
-	if jump, ok := statement.(*netfilter.Jump); ok {
-		return w.jump(rule, jump, p, out)
+	switch s := statement.(type) {
+	case *netfilter.Jump:
+		return w.jump(rule, s, p, out)
+	case *netfilter.VerdictMap:
+		return w.verdictMap(rule, s, p, out)
 	}
 	return w.apply(rule, statement, p, out), 0, false
 }

@@ -172,7 +172,7 @@ func (w *walk) verdictMap(rule *netfilter.Rule, m *netfilter.VerdictMap, p parti
 		if at.element < 0 {
 			continue
 		}
-		if jump, ok := m.Map.Verdict(at.element).(*netfilter.Jump); ok && jump.Chain != nil {
+		if jump, ok := m.Map.Verdict(at.element).(*netfilter.Jump); ok && jump.Chain != nil && !w.passes(jump.Chain, at.packet) {
 			if to := w.visit(visit{jump.Chain, at.packet}); !w.fates[to].done {
 				return out, to, true
 			}

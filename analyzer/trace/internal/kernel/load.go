@@ -26,6 +26,9 @@ type Ruleset struct {
 	IPv4    string // as iptables-save prints it
 	IPv6    string // as ip6tables-save prints it
 	Sets    string // as ipset save prints it
+	// NFTables are tables of nftables, as nft list ruleset prints them. They
+	// are loaded last.
+	NFTables string
 }
 
 // empty takes away what an earlier dump left in tables that the next one may
@@ -78,7 +81,8 @@ func (n *Node) load(r Ruleset) error {
 	n.loaded = r
 	// Where sources have few ports to choose from, two connections may want
 	// the same.
-	n.alone = strings.Contains(r.IPv4+r.IPv6, "--to-source") || strings.Contains(r.IPv4+r.IPv6, "--to-ports")
+	n.alone = strings.Contains(r.IPv4+r.IPv6, "--to-source") || strings.Contains(r.IPv4+r.IPv6, "--to-ports") ||
+		strings.Contains(r.NFTables, "snat ") || strings.Contains(r.NFTables, "masquerade to")
 	for _, text := range []string{r.IPv4, r.IPv6} {
 		for _, name := range valuesOf(text, "--nfacct-name") {
 			if err := addAcct(name); err != nil {
@@ -101,7 +105,22 @@ func (n *Node) load(r Ruleset) error {
 			return err
 		}
 	}
+	if r.NFTables != "" {
+		if _, err := n.run(r.NFTables, "nft", "-f", "-"); err != nil {
+			return err
+		}
+		n.filled = filledSets(r.NFTables)
+	}
 	return n.openRecents()
+}
+
+// List is what the node is loaded with, as nft list ruleset prints it.
+func (n *Node) List() (ruleset string, err error) {
+	err = n.do(func() error {
+		ruleset, err = n.run("", "nft", "list", "ruleset")
+		return err
+	})
+	return ruleset, err
 }
 
 // Save is what the node is loaded with, as iptables-save and ip6tables-save
@@ -125,7 +144,12 @@ func (n *Node) Save() (ipv4, ipv6 string, err error) {
 func (n *Node) unload() error {
 	n.closeRecents()
 	last := n.loaded
-	n.loaded = Ruleset{}
+	n.loaded, n.filled = Ruleset{}, nil
+	if last.NFTables != "" {
+		if _, err := n.run("", "nft", "flush", "ruleset"); err != nil {
+			return err
+		}
+	}
 	if last.IPv4 != "" {
 		if _, err := n.run(empty, "iptables-"+string(last.Backend)+"-restore"); err != nil {
 			return err

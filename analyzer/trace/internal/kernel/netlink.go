@@ -29,13 +29,7 @@ func flushConntrack() error {
 
 // addAcct makes an nfacct object: rules that name one are refused without it.
 func addAcct(name string) error {
-	attr := binary.NativeEndian.AppendUint16(nil, uint16(4+len(name)+1))
-	attr = binary.NativeEndian.AppendUint16(attr, acctName)
-	attr = append(append(attr, name...), 0)
-	for len(attr)%4 != 0 {
-		attr = append(attr, 0)
-	}
-	err := netfilterRequest(acctNew, unix.NLM_F_CREATE, attr)
+	err := netfilterRequest(acctNew, unix.NLM_F_CREATE, appendText(nil, acctName, name))
 	if err != nil && err != unix.EEXIST && err != unix.EBUSY {
 		return fmt.Errorf("making nfacct object %q: %w", name, err)
 	}
@@ -45,18 +39,18 @@ func addAcct(name string) error {
 // netfilterRequest sends one request to the calling thread's namespace and
 // waits for the kernel's acknowledgement.
 func netfilterRequest(message, flags uint16, attrs []byte) error {
+	return acknowledged(appendMessage(nil, message, unix.NLM_F_REQUEST|unix.NLM_F_ACK|flags, unix.AF_UNSPEC, 0, attrs))
+}
+
+// acknowledged sends messages one of which asks for an acknowledgement, and
+// waits for that.
+func acknowledged(messages []byte) error {
 	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_NETFILTER)
 	if err != nil {
 		return err
 	}
 	defer unix.Close(fd)
-	msg := binary.NativeEndian.AppendUint32(nil, uint32(unix.SizeofNlMsghdr+4+len(attrs)))
-	msg = binary.NativeEndian.AppendUint16(msg, message)
-	msg = binary.NativeEndian.AppendUint16(msg, unix.NLM_F_REQUEST|unix.NLM_F_ACK|flags)
-	msg = append(msg, make([]byte, 8)...)                      // sequence and port: one request, one answer
-	msg = append(msg, unix.AF_UNSPEC, unix.NFNETLINK_V0, 0, 0) // struct nfgenmsg
-	msg = append(msg, attrs...)
-	if err := unix.Sendto(fd, msg, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
+	if err := unix.Sendto(fd, messages, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
 		return err
 	}
 	answer := make([]byte, 4096)

@@ -25,6 +25,7 @@ type Node struct {
 	byName  map[string]int // of tuns
 	loaded  Ruleset
 	recents []int // open files of the lists of "-m recent"
+	filled  []filledSet
 
 	number uint32 // of the next probe
 	port   uint16 // source port of the next probe that names none

@@ -10,7 +10,7 @@ import (
 
 // tools are the commands that a Node runs.
 var tools = []string{
-	"ip", "ipset",
+	"ip", "ipset", "nft",
 	"iptables-legacy-restore", "ip6tables-legacy-restore", "iptables-nft-restore", "ip6tables-nft-restore",
 }
 

@@ -34,7 +34,7 @@ type client struct {
 // Send sends the probes, in order, and tells what became of each. No probe
 // sees anything of those before it: each is the first packet of a connection
 // that conntrack does not know, and of a client that no list of recent
-// addresses knows.
+// addresses knows, and no set that rules fill.
 func (n *Node) Send(probes []Probe) ([]Fate, error) {
 	fates := make([]Fate, len(probes))
 	err := n.do(func() error {
@@ -80,6 +80,9 @@ func (n *Node) sendBatch(probes []Probe, fates []Fate, first int) (last int, err
 			}
 		}
 		if err := n.emptyRecents(); err != nil {
+			return 0, err
+		}
+		if err := n.emptySets(); err != nil {
 			return 0, err
 		}
 		packet = appendPacket(packet[:0], p, port, n.number)

@@ -163,7 +163,7 @@ func (w *walk) verdictMap(rule *netfilter.Rule, m *netfilter.VerdictMap, p parti
 	f := &w.frames[w.depth-1]
 	l := &f.lookup
 	if l.of != m || l.rule != f.rule || l.turn != f.turn || l.hit != f.hit || l.packet != p.packet || !sameMass(l.mass, p.mass) {
-		*l = lookup{of: m, rule: f.rule, turn: f.turn, hit: f.hit, packet: p.packet, mass: p.mass, picks: l.picks[:0]}
+		*l = mapLookup{of: m, rule: f.rule, turn: f.turn, hit: f.hit, packet: p.packet, mass: p.mass, picks: l.picks[:0]}
 		l.picks = w.picks(rule, m.Key, m.Map, p, l.picks)
 		w.effort += len(l.picks)
 	}
@@ -211,9 +211,9 @@ func (w *walk) obey(rule *netfilter.Rule, m *netfilter.VerdictMap, at *pick, out
 	return out
 }
 
-// A lookup is what a particle found in a verdict map, while the chains that
+// A mapLookup is what a particle found in a verdict map, while the chains that
 // this leads to are followed.
-type lookup struct {
+type mapLookup struct {
 	of         *netfilter.VerdictMap
 	rule, turn int
 	hit        int

@@ -199,7 +199,7 @@ type frame struct {
 	hits   []particle // the parts of it that the rule matches
 	hit    int        // which of them
 	on     gathered   // what goes on to the next rule
-	lookup lookup     // of the hit in a verdict map
+	lookup mapLookup  // of the hit in a verdict map
 }
 
 // run is what becomes of a packet in a chain: all its exits, the masses of

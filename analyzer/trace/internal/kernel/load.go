@@ -109,7 +109,7 @@ func (n *Node) load(r Ruleset) error {
 		if _, err := n.run(r.NFTables, "nft", "-f", "-"); err != nil {
 			return err
 		}
-		n.filled = filledSets(r.NFTables)
+		n.filled, n.fresh = filledSets(r.NFTables), true
 	}
 	return n.openRecents()
 }

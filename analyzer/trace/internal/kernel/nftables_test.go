@@ -50,6 +50,9 @@ table inet filter {
 		probe(t, "eth0 tcp [2001:db8::9]:0 [fc00:f853:ccd:e793::3]:81"),
 		probe(t, "eth0 tcp 203.0.113.9:0 172.18.0.3:82"),
 	}
+	for i := range probes {
+		probes[i].Fills = true
+	}
 	fates, err := n.Send(probes)
 	if err != nil {
 		t.Fatal(err)

@@ -5,6 +5,7 @@ package kernel
 import (
 	"bytes"
 	"fmt"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -26,6 +27,9 @@ type Node struct {
 	loaded  Ruleset
 	recents []int // open files of the lists of "-m recent"
 	filled  []filledSet
+	fresh   bool // nothing was sent yet: these have what the dump has
+	// fillers are the sources that they may have of probes.
+	fillers map[netip.Addr]bool
 
 	number uint32 // of the next probe
 	port   uint16 // source port of the next probe that names none
@@ -40,7 +44,7 @@ func Start(layout Layout) (*Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := &Node{work: make(chan func()), dir: dir, byName: map[string]int{}, number: firstNumber, port: firstPort}
+	n := &Node{work: make(chan func()), dir: dir, byName: map[string]int{}, fillers: map[netip.Addr]bool{}, number: firstNumber, port: firstPort}
 	go n.thread()
 	if err := n.do(func() error { return n.build(layout) }); err != nil {
 		n.Close()

@@ -43,6 +43,12 @@ type Probe struct {
 	// Payload is how many bytes are added to the shortest packet that carries
 	// the probe's number.
 	Payload int
+	// Fills says that rules may add the probe's source to a set of nftables
+	// because of it. Sets are emptied before the next probe of that source.
+	Fills bool
+	// Alone says that the sets are emptied before the probe, whatever the
+	// others did. The kernel takes a hundredth of a second for it.
+	Alone bool
 }
 
 // A Kind is how a probe ended.

@@ -34,7 +34,7 @@ type client struct {
 // Send sends the probes, in order, and tells what became of each. No probe
 // sees anything of those before it: each is the first packet of a connection
 // that conntrack does not know, and of a client that no list of recent
-// addresses knows, and no set that rules fill.
+// addresses knows, and no set that rules fill (see Probe.Fills).
 func (n *Node) Send(probes []Probe) ([]Fate, error) {
 	fates := make([]Fate, len(probes))
 	err := n.do(func() error {
@@ -82,8 +82,14 @@ func (n *Node) sendBatch(probes []Probe, fates []Fate, first int) (last int, err
 		if err := n.emptyRecents(); err != nil {
 			return 0, err
 		}
-		if err := n.emptySets(); err != nil {
-			return 0, err
+		if n.fresh || p.Alone || n.fillers[p.Source.Addr()] {
+			if err := n.emptySets(); err != nil {
+				return 0, err
+			}
+			n.fresh, n.fillers = false, map[netip.Addr]bool{}
+		}
+		if p.Fills {
+			n.fillers[p.Source.Addr()] = true
 		}
 		packet = appendPacket(packet[:0], p, port, n.number)
 		n.number += stride

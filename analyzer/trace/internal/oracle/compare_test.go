@@ -121,6 +121,12 @@ var opposites = []struct{ no, yes string }{
 	{" does something else with the packet", " lets the packet go on unchanged"},
 	{" does not listen to ", " listens to "},
 	{"route_localnet is 0", "route_localnet is 1"},
+	{" is in none of ", " is in one of "},
+	{" is not in set ", " is in set "},
+	{" has no element for ", " has an element for "},
+	{" does not pass ", " passes "},
+	{" is not full", " is full"},
+	{" is not ", " is "},
 }
 
 func literalOf(a trace.Assumption) literal {
@@ -133,10 +139,13 @@ func literalOf(a trace.Assumption) literal {
 }
 
 // answered tells how the kernel that is asked answers a question: its lists of
-// recent addresses are empty, and it routes loopback addresses.
+// recent addresses and the sets that rules fill are empty, and it routes
+// loopback addresses.
 func answered(question string) (yes, known bool) {
 	switch {
 	case strings.Contains(question, " was seen before by ") && !strings.Contains(question, " times"):
+		return false, true
+	case strings.Contains(question, " is in set "), strings.Contains(question, " is in one of "):
 		return false, true
 	case strings.Contains(question, "route_localnet is 1"):
 		return true, true

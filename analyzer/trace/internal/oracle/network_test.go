@@ -135,6 +135,8 @@ type asker struct {
 	// open counts the flows whose end the trace leaves open in some way, and
 	// vague those among them for which any end that it names was taken.
 	open, vague int
+	// alone says that any packet may add something to a set.
+	alone bool
 	// decided counts the flows that some rule may do something about.
 	decided int
 }
@@ -153,6 +155,7 @@ const (
 	packetsCertain = 6
 	packetsLeast   = 200
 	packetsMost    = 2000
+	packetsFilling = 40 // where sets are emptied between them
 )
 
 func packetsFor(predictions [][]share) int {
@@ -189,12 +192,13 @@ func (a *asker) askOnce(t tester, flows []trace.Flow, times int) []difference {
 	traces := make([]*trace.Trace, len(flows))
 	predictions := make([][][]share, len(flows))
 	left := make([]int, len(flows))
+	fills := make([]bool, len(flows))
 	for i, f := range flows {
 		tr, err := a.tracer.Trace(f)
 		if err != nil {
 			t.Fatalf("%s: %v", words(f), err)
 		}
-		traces[i] = tr
+		traces[i], fills[i] = tr, fillsSet(tr)
 		var whole bool
 		predictions[i], whole = scenarios(f, tr)
 		if times == 1 && (len(tr.Outcomes) > 1 || tr.Outcomes[0].Verdict != trace.Accept || tr.Outcomes[0].Masquerade) {
@@ -207,6 +211,9 @@ func (a *asker) askOnce(t tester, flows []trace.Flow, times int) []difference {
 			}
 		}
 		left[i] = packetsFor(predictions[i]) * times
+		if fills[i] || a.alone {
+			left[i] = min(left[i], packetsFilling*times)
+		}
 	}
 	// Round by round, each in another order, so that no flow meets the
 	// counters of "--mode nth" always at the same count.
@@ -217,7 +224,9 @@ func (a *asker) askOnce(t tester, flows []trace.Flow, times int) []difference {
 		sent := false
 		for _, i := range order.Perm(len(flows)) {
 			if round < left[i] {
-				probes, of, sent = append(probes, probeOf(flows[i])), append(of, i), true
+				p := probeOf(flows[i])
+				p.Fills, p.Alone = fills[i], a.alone
+				probes, of, sent = append(probes, p), append(of, i), true
 			}
 		}
 		if !sent {
@@ -251,4 +260,21 @@ func (a *asker) askOnce(t tester, flows []trace.Flow, times int) []difference {
 		}
 	}
 	return found
+}
+
+// fillsSet reports whether a rule on the packet's way changes a set.
+func fillsSet(tr *trace.Trace) bool {
+	for i := range tr.Outcomes {
+		for _, step := range tr.Outcomes[i].Path {
+			if step.Rule == nil {
+				continue
+			}
+			for _, s := range step.Rule.Statements() {
+				if _, ok := s.(*netfilter.ChangeSet); ok {
+					return true
+				}
+			}
+		}
+	}
+	return false
 }

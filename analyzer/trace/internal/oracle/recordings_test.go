@@ -62,6 +62,7 @@ type object struct {
 // A recording is a dump with all that says which flows are worth asking for.
 type recording struct {
 	name, ipv4, ipv6 string
+	nftables         string // kube-proxy's own tables; "" where it has none
 	snap             *snapshot.Snapshot
 	services         []object
 	clients          []client
@@ -125,7 +126,13 @@ func readRecording(t *testing.T, dir string) *recording {
 		return string(text)
 	}
 	r := &recording{name: filepath.Base(dir), ipv4: read("iptables-save.txt"), ipv6: read("ip6tables-save.txt")}
-	r.snap = open(t, r.ipv4, r.ipv6, read("ip-addr.txt"), read("ip-route.txt"))
+	texts := []string{r.ipv4, r.ipv6, read("ip-addr.txt"), read("ip-route.txt")}
+	if listing, err := os.ReadFile(filepath.Join(dir, "nft-ruleset.txt")); err == nil {
+		if r.nftables = ownTables(string(listing)); r.nftables != "" {
+			texts = append(texts, r.nftables)
+		}
+	}
+	r.snap = open(t, texts...)
 	r.endpoints = map[string][]client{}
 	var node object
 	for _, text := range []string{read("node.yaml"), read("manifests.yaml")} {

@@ -43,8 +43,13 @@ func TestCaptureOfRecordings(t *testing.T) {
 			addresses := read(t, "../../samples/"+test.dir+"/ip-addr.txt")
 			write(t, filepath.Join(recording, "ip-addr.txt"), addresses)
 			giveAddresses(t, ns, addresses)
+			hasRoutes := !strings.Contains(test.dir, "/") // the samples have
+			if hasRoutes {
+				giveRoutes(t, ns, read(t, "../../samples/"+test.dir+"/ip-route.txt"))
+			}
 
 			bundle := filepath.Join(t.TempDir(), "node.tar.gz")
+			write(t, bundle, "what stood there before")
 			said := ns.Run(t, "", binary, "capture", "--output", bundle)
 			if !strings.Contains(said, "files and their manifest\n") {
 				t.Errorf("capture says %q", said)
@@ -52,6 +57,23 @@ func TestCaptureOfRecordings(t *testing.T) {
 			want, got := services(t, binary, recording), services(t, binary, bundle)
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("services of the bundle (-recording +bundle):\n%s", diff)
+			}
+			if !hasRoutes {
+				return
+			}
+			// Where packets go is what it was, too.
+			verify := exec.Command(binary, "verify", bundle, "--flows", "sample:"+test.dir)
+			if out, err := verify.CombinedOutput(); err != nil {
+				t.Errorf("%s: %v\n%s", verify, err, out)
+			}
+			if info, err := os.Stat(bundle); err != nil || info.Mode().Perm() != 0o600 {
+				t.Errorf("the bundle: %v, %v", info.Mode(), err)
+			}
+			// The same through a pipe.
+			piped := filepath.Join(t.TempDir(), "piped.tar.gz")
+			write(t, piped, ns.Run(t, "", binary, "capture", "-q", "--output", "-"))
+			if diff := cmp.Diff(want, services(t, binary, piped)); diff != "" {
+				t.Errorf("services of the bundle from standard output (-recording +bundle):\n%s", diff)
 			}
 			checkRedacted(t, ns, binary, len(want), addresses)
 			if len(want) < 5 {
@@ -125,6 +147,21 @@ func giveAddresses(t *testing.T, ns *kerneltest.Namespace, text string) {
 			command = append(command, "nodad")
 		}
 		ns.Run(t, "", command...)
+	}
+}
+
+// giveRoutes gives the namespace the routes that a node had and that its
+// addresses do not bring.
+func giveRoutes(t *testing.T, ns *kerneltest.Namespace, text string) {
+	t.Helper()
+	routes, diags, _ := iproute.ParseRoute(source.Start(&source.File{Path: "ip-route.txt", Text: text}), func(string) bool { return false })
+	if len(routes) == 0 || len(diags) > 0 {
+		t.Fatalf("ip-route.txt: %d routes, %v", len(routes), diags)
+	}
+	for _, r := range routes {
+		if r.Via.IsValid() {
+			ns.Run(t, "", "ip", "route", "replace", r.Dst.String(), "via", r.Via.String(), "dev", r.Dev, "onlink")
+		}
 	}
 }
 

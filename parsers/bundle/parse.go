@@ -59,7 +59,7 @@ func (m *Manifest) remarks(pos source.Position) []source.Diagnostic {
 		case r.Status == Failed, r.Status == Forbidden:
 			add(source.Warning, "not-recorded", "%s: not recorded: %s: %s", r.What, r.Command, r.Error)
 		case r.Status == Absent:
-			absent = append(absent, r.Command)
+			absent = append(absent, r.What)
 		}
 		if r.File != "" {
 			recorded++
@@ -74,7 +74,7 @@ func (m *Manifest) remarks(pos source.Position) []source.Diagnostic {
 		absent = append(absent[:mostNamed], fmt.Sprintf("%d more", more))
 	}
 	if len(absent) > 0 {
-		text += "; not there: " + strings.Join(absent, ", ")
+		text += "; not there: " + strings.Join(absent, "; ")
 	}
 	if m.Redaction != nil {
 		text += "; addresses and names are replaced"

@@ -49,7 +49,7 @@ func TestRemarks(t *testing.T) {
 		"warning: m.json:1: iptables-save.txt is cut off: it holds more than 9 bytes",
 		"warning: m.json:1: iptables rules, IPv6: not recorded: ip6tables-save -c: exit status 1",
 		"warning: m.json:1: ipsets: not recorded: ipset save: exit status 1: Operation not permitted",
-		"info: m.json:1: a recording of node-1 at 2026-11-24T18:30:00Z: files: 1; not there: conntrack -L; addresses and names are replaced",
+		"info: m.json:1: a recording of node-1 at 2026-11-24T18:30:00Z: files: 1; not there: connections, IPv4; addresses and names are replaced",
 		"info: m.json:1: recorded in network namespace net:[2], and the machine's own is net:[1]: the rules may be those of a container",
 		"info: m.json:1: kube-proxy said of itself that it runs in mode ipvs",
 		"warning: m.json:1: 3 address ranges that are no networks were replaced: which addresses lie in them is not what it was",

@@ -300,7 +300,7 @@ func TestWhatGoesWrong(t *testing.T) {
 		t.Errorf("exit status %v", status)
 	}
 	summary := strings.Join(record.Summary(m), "\n")
-	for _, want := range []string{"cut off      ipsets: ipset save", `no \x1b[31mluck`, "nothing in   ip -6 -j route show table all, conntrack -L -f ipv6"} {
+	for _, want := range []string{"cut off      ipsets: ipset save", `no \x1b[31mluck`, "nothing in   routes, IPv6; connections, IPv6"} {
 		if !strings.Contains(summary, want) {
 			t.Errorf("no %q in\n%s", want, summary)
 		}

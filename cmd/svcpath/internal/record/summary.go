@@ -29,16 +29,16 @@ func Summary(m *bundle.Manifest) []string {
 		case r.Status == bundle.Failed, r.Status == bundle.Forbidden:
 			add(string(r.Status), "%s: %s: %s", r.What, r.Command, r.Error)
 		case r.Status == bundle.Absent:
-			absent = append(absent, r.Command)
+			absent = append(absent, r.What)
 		case r.Status == bundle.Empty:
-			empty = append(empty, r.Command)
+			empty = append(empty, r.What)
 		}
 	}
 	if len(empty) > 0 {
-		add("nothing in", "%s", strings.Join(empty, ", "))
+		add("nothing in", "%s", strings.Join(empty, "; "))
 	}
 	if len(absent) > 0 {
-		add("not there", "%s", strings.Join(absent, ", "))
+		add("not there", "%s", strings.Join(absent, "; "))
 	}
 	if red := m.Redaction; red != nil {
 		add("replaced", "%d addresses, %d names, %d comments", red.Addresses, red.Names, red.Comments)

@@ -26,6 +26,9 @@ type balancer struct {
 	// they are all that there are.
 	nodeAddresses      map[netip.Addr]bool
 	nodeAddressesKnown bool
+	// own are all addresses of the node in the family, those of kube-ipvs0
+	// among them: too many to look through for each entry.
+	own map[netip.Addr]bool
 
 	claims map[dial][]claim
 	// nodeName is what the objects call this node, nodeOf where they place
@@ -80,7 +83,7 @@ func newBalancer(s *snapshot.Snapshot, family netfilter.Family, nat, filter *net
 	b := &balancer{
 		builder: &builder{snapshot: s, family: family, nat: nat, filter: filter, natGraph: graphOf(nat), filterGraph: graphOf(filter)},
 		table:   s.IPVS, sets: sets,
-		vips: map[netip.Addr]bool{}, nodeAddresses: map[netip.Addr]bool{},
+		vips: map[netip.Addr]bool{}, nodeAddresses: map[netip.Addr]bool{}, own: map[netip.Addr]bool{},
 		claims: map[dial][]claim{}, entries: map[dial]*ipvsDraft{}, ranges: map[dial][]netip.Prefix{},
 		owned: map[*ipvs.VirtualServer]bool{},
 	}
@@ -89,8 +92,11 @@ func newBalancer(s *snapshot.Snapshot, family netfilter.Family, nat, filter *net
 	for _, a := range s.Addresses {
 		addr := a.Prefix.Addr()
 		loopback = loopback || addr.IsLoopback()
+		if ipvs.FamilyOf(addr) != family {
+			continue
+		}
+		b.own[addr] = true
 		switch {
-		case ipvs.FamilyOf(addr) != family:
 		case a.Interface == kubeproxy.IPVSInterface:
 			b.vips[addr] = true
 		default:
@@ -133,6 +139,11 @@ func (b *balancer) holds(name string, d dial) (elements []SetElement, answer ter
 
 // hasSets reports whether the family's sets were captured at all.
 func (b *balancer) hasSets() bool { return b.set(kubeproxy.ClusterIPSet) != nil }
+
+// isLocal is Snapshot.IsLocal for the family.
+func (b *balancer) isLocal(a netip.Addr) (local, known bool) {
+	return b.own[a] || a.IsLoopback(), len(b.own) > 0
+}
 
 // onNode tells whether an address is one of the node's own, those of
 // kube-ipvs0 aside.

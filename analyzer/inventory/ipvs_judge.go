@@ -98,7 +98,7 @@ func (b *balancer) verdict(r *ipvsReason) Verdict {
 		return because(Unknown, maybeElse)
 	}
 	if e.kind != NodePort && b.nodeAddressesKnown {
-		if local, known := b.snapshot.IsLocal(e.address); known && !local {
+		if local, known := b.isLocal(e.address); known && !local {
 			return because(Broken, notOnNode)
 		}
 	}

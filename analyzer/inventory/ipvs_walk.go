@@ -35,7 +35,7 @@ func (b *balancer) clientTo(e *ipvsDraft) *client {
 		return c
 	}
 	c.to = []netip.Addr{e.address}
-	if local, known := b.snapshot.IsLocal(e.address); known {
+	if local, known := b.isLocal(e.address); known {
 		c.local = ternaryOf(local)
 	} else if b.vips[e.address] {
 		c.local = yes // kube-proxy lists what it has put on kube-ipvs0

@@ -5,7 +5,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/svcpath/svcpath/analyzer/inventory"
+	"github.com/svcpath/svcpath/analyzer/cluster"
+	"github.com/svcpath/svcpath/analyzer/kubeproxy"
 	"github.com/svcpath/svcpath/analyzer/netfilter"
 	"github.com/svcpath/svcpath/analyzer/snapshot"
 	"github.com/svcpath/svcpath/analyzer/trace"
@@ -87,27 +88,46 @@ func contains(networks []netip.Prefix, addr netip.Addr) bool {
 }
 
 // podRanges are the family's pod addresses: those that the user named, else
-// the one by which kube-proxy's rules tell pods from others, else the only
-// network that it can be.
+// those that the node's own object names, else the one by which kube-proxy's
+// rules tell pods from others, else the only network that it can be.
 func (a *Analysis) podRanges(is4 bool) []netip.Prefix {
-	var ranges []netip.Prefix
-	for _, p := range a.Snapshot.PodCIDRs {
-		if p.Addr().Is4() == is4 {
-			ranges = append(ranges, p)
+	if named := ofFamily(a.Snapshot.PodCIDRs, is4); len(named) > 0 {
+		return named
+	}
+	if node := a.ownNode(); node != nil {
+		if given := ofFamily(node.PodCIDRs, is4); len(given) > 0 {
+			return given
 		}
 	}
-	if len(ranges) > 0 {
-		return ranges
-	}
-	for _, s := range a.Inventory.Services {
-		if (s.Family == netfilter.IPv4) == is4 && s.Chains.Service != nil {
-			if p, ok := detectedLocal(s); ok {
-				return []netip.Prefix{p}
-			}
-		}
+	if p, ok := a.detectedLocal(is4); ok {
+		return []netip.Prefix{p}
 	}
 	if inner := a.innerNetworks(is4); len(inner) == 1 {
 		return inner
+	}
+	return nil
+}
+
+func ofFamily(ranges []netip.Prefix, is4 bool) []netip.Prefix {
+	var of []netip.Prefix
+	for _, p := range ranges {
+		if p.Addr().Is4() == is4 {
+			of = append(of, p)
+		}
+	}
+	return of
+}
+
+// ownNode is the node's object among those of the cluster: the one whose
+// addresses are the node's. nil when none is.
+func (a *Analysis) ownNode() *cluster.Node {
+	if a.Snapshot.Cluster == nil {
+		return nil
+	}
+	for _, node := range a.Snapshot.Cluster.Nodes {
+		if slices.ContainsFunc(node.Addresses, a.owns) {
+			return node
+		}
 	}
 	return nil
 }
@@ -138,16 +158,54 @@ func (a *Analysis) innerNetworks(is4 bool) []netip.Prefix {
 	return inner
 }
 
-// detectedLocal reads kube-proxy's --cluster-cidr from the rule that marks
-// what comes to a cluster IP from elsewhere (pkg/proxy/iptables/proxier.go,
-// syncProxyRules: "! -s CIDR -d IP -j KUBE-MARK-MASQ").
-func detectedLocal(s *inventory.Service) (netip.Prefix, bool) {
-	for rule := range s.Chains.Service.Rules() {
-		if jump, ok := rule.Jump(); !ok || jump.Name != "KUBE-MARK-MASQ" {
+// detectedLocal reads kube-proxy's --cluster-cidr from the rules that mark
+// what comes to a cluster IP from elsewhere. They stand in each service's chain
+// (pkg/proxy/iptables/proxier.go, syncProxyRules: "! -s CIDR -d IP -j
+// KUBE-MARK-MASQ"; pkg/proxy/nftables/proxier.go up to 1.35), or before all
+// services (pkg/proxy/ipvs/proxier.go, writeIptablesRules; nftables since 1.36).
+func (a *Analysis) detectedLocal(is4 bool) (netip.Prefix, bool) {
+	family := netfilter.IPv6
+	if is4 {
+		family = netfilter.IPv4
+	}
+	for _, t := range a.Snapshot.Tables {
+		if t.Family != family {
+			continue
+		}
+		name := kubeproxy.ServicesChain
+		if t.Backend == netfilter.Native {
+			if t.Name != kubeproxy.NFTablesTable {
+				continue
+			}
+			name = kubeproxy.NFTablesServicesChain
+		}
+		if c := t.Chain(name); c != nil {
+			if p, ok := otherThan(c); ok {
+				return p, true
+			}
+		}
+	}
+	for _, s := range a.Inventory.Services {
+		if s.Family == family && s.Chains.Service != nil {
+			if p, ok := otherThan(s.Chains.Service); ok {
+				return p, true
+			}
+		}
+	}
+	return netip.Prefix{}, false
+}
+
+// otherThan is the network that a chain marks the packets of all others for:
+// that of the first rule which tests for a source outside of one.
+func otherThan(c *netfilter.Chain) (netip.Prefix, bool) {
+	const few = 64 // rules; those of kube-proxy stand at the beginning
+	n := 0
+	for rule := range c.Rules() {
+		if n++; n > few {
 			break
 		}
 		for _, m := range rule.Matches() {
-			if m, ok := m.(*netfilter.Addr); ok && m.Side == netfilter.Source && m.Not && !m.Net.Mask.IsValid() {
+			if m, ok := m.(*netfilter.Addr); ok && m.Side == netfilter.Source && m.Not && !m.Net.Mask.IsValid() && !m.Net.Prefix.IsSingleIP() {
 				return m.Net.Prefix, true
 			}
 		}

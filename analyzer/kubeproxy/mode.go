@@ -12,6 +12,10 @@ import (
 // (pkg/proxy/nftables/proxier.go, kubeProxyTable).
 const NFTablesTable = "kube-proxy"
 
+// NFTablesServicesChain is the chain of such a table that sends packets to the
+// chains of services (pkg/proxy/nftables/proxier.go, servicesChain).
+const NFTablesServicesChain = "services"
+
 // Evidence is a sign of a mode in a snapshot.
 type Evidence struct {
 	Mode Mode

@@ -258,11 +258,22 @@ func (p *parser) headerField(t token) (e netfilter.Expr, done bool) {
 // opaqueExpr is an expression that can be asked whether it is there at all.
 func (p *parser) opaqueExpr(text string) netfilter.Expr {
 	e := &netfilter.OpaqueExpr{Text: text}
-	next := p.peek()
-	if next.is("exists") || next.is("missing") {
+	if p.asksPresence() {
 		e.Type = netfilter.TypeBoolean
 	}
 	return e
+}
+
+// asksPresence reports whether "exists" or "missing" comes next, behind "==" or
+// not.
+func (p *parser) asksPresence() bool {
+	saved := p.lexer
+	defer func() { p.lexer = saved }()
+	t := p.next()
+	if t.is("==") || t.is("!=") {
+		t = p.next()
+	}
+	return t.is("exists") || t.is("missing")
 }
 
 func (p *parser) metaField(t token) netfilter.Expr {
@@ -368,8 +379,7 @@ func (p *parser) fib() netfilter.Expr {
 		p.fail(t, "oif, oifname or type")
 		return nil
 	}
-	next := p.peek()
-	e.Presence = next.is("exists") || next.is("missing")
+	e.Presence = p.asksPresence()
 	return e
 }
 
@@ -452,7 +462,10 @@ func (p *parser) value(types []netfilter.DataType) netfilter.Expr {
 	if e == nil || !p.accept("map") {
 		return e
 	}
-	return p.mapValue(e, types, "")
+	if m := p.mapValue(e, types, ""); m != nil {
+		return m
+	}
+	return nil
 }
 
 // mapValue reads the map behind "map".

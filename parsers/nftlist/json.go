@@ -96,6 +96,15 @@ func (p *jsonParser) object(kind, text string) {
 		return
 	}
 	o := readObject(text)
+	for _, key := range [...]string{"name", "table", "chain"} {
+		if name := o.str(key); o.get(key) != "" && !isName(name) {
+			p.report(source.Warning, 0, "unread-nft", fmt.Sprintf("found %s, expected the name of a %s", source.Quote(name), key), 1)
+			if p.table != nil {
+				p.table.Complete = false
+			}
+			return
+		}
+	}
 	if kind == "table" {
 		p.newTable(&o)
 		return
@@ -129,6 +138,11 @@ func (p *jsonParser) object(kind, text string) {
 		p.report(source.Warning, 0, "unread-nft", fmt.Sprintf("found an object %s, expected a chain, set, map or rule", source.Quote(kind)), 1)
 		p.table.Complete = false
 	}
+}
+
+// isName reports whether nft could print the name as one word.
+func isName(s string) bool {
+	return s != "" && !strings.ContainsAny(s, " \t\r\n{};,()\"#")
 }
 
 func (p *jsonParser) newTable(o *object) {
@@ -266,9 +280,8 @@ func (p *jsonParser) rule(o *object) {
 		}
 		r.fields(func(key string) { w.statement(key, r.skip()) })
 	})
-	if r.bad {
-		p.report(source.Warning, 0, "unread-nft", "found a rule without statements, expected an array of them", 1)
-		p.table.Complete = false
+	if r.bad || len(w.out) == 0 {
+		w.write("?") // which is no statement
 	}
 	if o.get("comment") != "" {
 		w.write(" comment ")

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"github.com/svcpath/svcpath/analyzer/source"
 	"github.com/svcpath/svcpath/cmd/svcpath/internal/record"
@@ -103,6 +104,7 @@ func write(t *testing.T, f *fake, change func(*record.Recording)) (*bundle.Manif
 	}
 	files := unpack(t, &b)
 	told, diags, next := bundle.Parse(source.Start(&source.File{Path: "m", Text: files["node/manifest.json"]}))
+	fits(t, files["node/manifest.json"])
 	for i := range m.Records {
 		m.Records[i].Milliseconds, told.Records[i].Milliseconds = 0, 0
 	}
@@ -110,6 +112,22 @@ func write(t *testing.T, f *fake, change func(*record.Recording)) (*bundle.Manif
 		t.Errorf("the manifest is read back as another (%d diagnostics):\n%s", len(diags), diff)
 	}
 	return m, files
+}
+
+// fits holds a manifest against its schema.
+func fits(t *testing.T, manifest string) {
+	t.Helper()
+	schema, err := jsonschema.NewCompiler().Compile("../../../../docs/schema/bundle.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	doc, err := jsonschema.UnmarshalJSON(strings.NewReader(manifest))
+	if err == nil {
+		err = schema.Validate(doc)
+	}
+	if err != nil {
+		t.Errorf("the manifest: %v", err)
+	}
 }
 
 func unpack(t *testing.T, r io.Reader) map[string]string {
@@ -311,6 +329,41 @@ func TestNothingThere(t *testing.T) {
 	m, files := write(t, &fake{}, nil)
 	if record.HasRules(m) || len(files) != 1 {
 		t.Errorf("%d files", len(files))
+	}
+}
+
+// A redactor that is easy to see.
+type shouting struct{ learned []string }
+
+func (s *shouting) Learn(text string)        { s.learned = append(s.learned, text) }
+func (s *shouting) Host(string) string       { return "HOST" }
+func (s *shouting) Text(text string) string  { return strings.ToUpper(text) }
+func (s *shouting) Report() bundle.Redaction { return bundle.Redaction{Names: len(s.learned)} }
+
+// All texts are shown before the first is replaced, and what the manifest
+// quotes is replaced as well.
+func TestRedacted(t *testing.T) {
+	f := full()
+	f.programs["ipset save"] = refused(1, "no luck")
+	f.ipvsErr = errors.New("not now")
+	s := &shouting{}
+	m, files := write(t, f, func(r *record.Recording) { r.Redactor = s })
+	if len(s.learned) != len(files)-1 || m.Redaction == nil || m.Redaction.Names != len(s.learned) {
+		t.Errorf("%d texts learned from, %d files, %+v", len(s.learned), len(files), m.Redaction)
+	}
+	for name, text := range files {
+		if name != "node/manifest.json" && text != strings.ToUpper(text) {
+			t.Errorf("%s is not replaced: %q", name, text)
+		}
+		if strings.Contains(name, "proc") {
+			t.Errorf("%s is recorded, which cannot be redacted", name)
+		}
+	}
+	if m.Host.Hostname != "HOST" || m.Records[8].Stderr != "NO LUCK" || m.Records[9].Error != "NOT NOW" {
+		t.Errorf("host %q, stderr %q, error %q", m.Host.Hostname, m.Records[8].Stderr, m.Records[9].Error)
+	}
+	if m.Records[0].Bytes != len(files["node/iptables-legacy-save.txt"]) {
+		t.Errorf("%d bytes", m.Records[0].Bytes)
 	}
 }
 

@@ -11,7 +11,8 @@ import (
 
 // Merge makes one table of all that were captured of a node: nil of none. The
 // first complete one that tells of schedulers is used, else the first complete
-// one, else the first. Others tell of the same virtual
+// one, else the first; but never one that is a part of another: pasted lines of
+// a save look as complete as the whole. Others tell of the same virtual
 // servers what it does not: a listing with --stats has no weights, a save no
 // counters. Where they say something else, that is reported, and not used;
 // incomplete ones add the virtual servers that they alone have. Merge changes
@@ -22,7 +23,7 @@ func Merge(tables []*ipvs.Table) (*ipvs.Table, []source.Diagnostic) {
 	}
 	used := tables[0]
 	for _, t := range tables {
-		if rank(t) > rank(used) {
+		if rank(t) > rank(used) || rank(t) == rank(used) && t.Complete && isPart(used, t) {
 			used = t
 		}
 	}
@@ -44,6 +45,20 @@ func rank(t *ipvs.Table) int {
 		return 1
 	}
 	return 2
+}
+
+// isPart reports whether another table has all virtual servers of a table, and
+// more.
+func isPart(t, of *ipvs.Table) bool {
+	if len(t.Services()) >= len(of.Services()) {
+		return false
+	}
+	for _, v := range t.Services() {
+		if key, hasKey := v.Key(); !hasKey || of.Service(key) == nil {
+			return false
+		}
+	}
+	return true
 }
 
 // merge adds to a table what another one tells, and says how they compare.

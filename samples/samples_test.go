@@ -23,11 +23,11 @@ func TestEverySampleIsWhole(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		names := []string{"README.md", "iptables-save.txt", "ip6tables-save.txt", "ip-addr.txt", "manifests.yaml", "node.yaml"}
+		names := []string{"README.md", "iptables-save.txt", "ip6tables-save.txt", "ip-addr.txt", "manifests.yaml", "node.yaml", "flows.yaml"}
 		if strings.HasPrefix(s.Name, "ipvs-") {
 			names = append(names, "ipset-save.txt", "ipvsadm-save.txt")
 		} else {
-			names = append(names, "ip-route.txt", "kube-proxy-config.yaml", "flows.yaml")
+			names = append(names, "ip-route.txt", "kube-proxy-config.yaml")
 		}
 		for _, name := range names {
 			if text, err := fs.ReadFile(files, name); err != nil || len(text) == 0 {

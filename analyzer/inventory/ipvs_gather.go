@@ -22,6 +22,9 @@ type ipvsDraft struct {
 	local   ternary
 	service *Service
 	guessed bool
+
+	pool    *pool     // nil until it is asked for
+	refusal *ruleWalk // likewise
 }
 
 // What the sets hold for kinds of entries. Of an entry that is in several, the

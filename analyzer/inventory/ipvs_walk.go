@@ -191,10 +191,17 @@ func jumpTo(from, to *netfilter.Chain) *netfilter.Rule {
 	return nil
 }
 
-// refusal follows the packet to a service's address through the chain that
+// refusalOf follows the packet to a service's address through the chain that
 // refuses what is no service's port (KUBE-IPVS-FILTER, since 1.26). Node ports
 // are not its business.
 func (b *balancer) refusalOf(e *ipvsDraft) *ruleWalk {
+	if e.refusal == nil {
+		e.refusal = b.refuse(e)
+	}
+	return e.refusal
+}
+
+func (b *balancer) refuse(e *ipvsDraft) *ruleWalk {
 	w := &ruleWalk{}
 	if b.filter == nil || e.kind == NodePort {
 		return w

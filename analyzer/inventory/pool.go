@@ -41,6 +41,7 @@ func poolOf(virtual []*ipvs.VirtualServer) *pool {
 	p.scheduler, p.open = v.Scheduler, v.Partial
 	shares, certain := v.Shares()
 	servers := v.Servers()
+	var last *Share
 	for i := range servers {
 		r := &servers[i]
 		if !r.Address.IsValid() || !r.PortKnown {
@@ -53,7 +54,12 @@ func poolOf(virtual []*ipvs.VirtualServer) *pool {
 		}
 		s := pooled{to: r.AddrPort(), weight: r.Weight, known: r.WeightKnown}
 		if certain {
-			s.share = newRatio(shares[i].Num, shares[i].Den)
+			if i > 0 && shares[i] == shares[i-1] && last != nil {
+				s.share = last // as under rr
+			} else {
+				s.share = newRatio(shares[i].Num, shares[i].Den)
+			}
+			last = s.share
 		}
 		p.servers = append(p.servers, s)
 	}
@@ -61,7 +67,13 @@ func poolOf(virtual []*ipvs.VirtualServer) *pool {
 	return p
 }
 
-func (b *balancer) poolOf(e *ipvsDraft) *pool { return poolOf(e.virtual) }
+// poolOf is the pool of a draft that has all of its virtual servers.
+func (b *balancer) poolOf(e *ipvsDraft) *pool {
+	if e.pool == nil {
+		e.pool = poolOf(e.virtual)
+	}
+	return e.pool
+}
 
 // key is equal for pools with the same real servers; "" for one that has none
 // or is not known whole.

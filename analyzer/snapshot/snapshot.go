@@ -40,6 +40,8 @@ type Snapshot struct {
 	Cluster *cluster.Objects
 
 	Diagnostics []source.Diagnostic
+
+	own *ownAddresses // of Addresses; nil when they are few, or not indexed
 }
 
 // A Source is one captured text of one format. A file can hold several.
@@ -136,6 +138,9 @@ func (s *Snapshot) IsLocal(a netip.Addr) (local, ok bool) {
 	if a.IsLoopback() {
 		return true, true
 	}
+	if own := s.own; own != nil {
+		return own.all[a], own.all[a] || a.Is4() && own.is4 || !a.Is4() && own.is6
+	}
 	for _, own := range s.Addresses {
 		if own.Prefix.Addr() == a {
 			return true, true
@@ -143,4 +148,33 @@ func (s *Snapshot) IsLocal(a netip.Addr) (local, ok bool) {
 		ok = ok || own.Prefix.Addr().Is4() == a.Is4()
 	}
 	return false, ok
+}
+
+// IndexAddresses prepares IsLocal for many addresses, which must not change
+// afterwards.
+func (s *Snapshot) IndexAddresses() {
+	if len(s.Addresses) >= manyAddresses {
+		s.own = newOwnAddresses(s.Addresses)
+	}
+}
+
+// manyAddresses are not looked through one by one: kube-proxy in IPVS mode
+// gives the node an address for each service.
+const manyAddresses = 32
+
+// ownAddresses are many addresses of a node.
+type ownAddresses struct {
+	all      map[netip.Addr]bool
+	is4, is6 bool // there are some of the family
+}
+
+func newOwnAddresses(list []Address) *ownAddresses {
+	own := &ownAddresses{all: make(map[netip.Addr]bool, len(list))}
+	for _, a := range list {
+		addr := a.Prefix.Addr()
+		own.all[addr] = true
+		own.is4 = own.is4 || addr.Is4()
+		own.is6 = own.is6 || !addr.Is4()
+	}
+	return own
 }

@@ -15,8 +15,10 @@ type node struct {
 	broadcast map[netip.Addr]bool
 	// edges are addresses that the kernel may or may not treat as special:
 	// the first of a network.
-	edges  map[netip.Addr]bool
-	local  []netip.Prefix      // whole networks that routes declare local
+	edges map[netip.Addr]bool
+	local []netip.Prefix // whole networks that routes declare local
+	// linked are the addresses whose networks the node's links lead to.
+	linked []snapshot.Address
 	routes [2][]snapshot.Route // IPv4, IPv6; the best first
 }
 
@@ -30,6 +32,9 @@ func newNode(s *snapshot.Snapshot) node {
 	for _, a := range s.Addresses {
 		addr := a.Prefix.Addr()
 		n.own[addr] = append(n.own[addr], a.Interface)
+		if !a.Prefix.IsSingleIP() && !addr.IsLoopback() && a.Interface != "" {
+			n.linked = append(n.linked, a)
+		}
 		if addr.IsLoopback() || a.Prefix.Bits() > addr.BitLen()-2 {
 			continue
 		}
@@ -129,8 +134,8 @@ func (n *node) route(a netip.Addr) hop {
 		}
 		return hop{link: link{r.Dev, r.Dev != ""}, via: r.Via}
 	}
-	for _, own := range n.snapshot.Addresses {
-		if own.Prefix.Contains(a) && !own.Prefix.IsSingleIP() && !own.Prefix.Addr().IsLoopback() && own.Interface != "" {
+	for _, own := range n.linked {
+		if own.Prefix.Contains(a) {
 			return hop{link: link{own.Interface, true}}
 		}
 	}

@@ -34,6 +34,7 @@ func setAddresses(snap *snapshot.Snapshot, named []netip.Addr) {
 			snap.Addresses = append(snap.Addresses, snapshot.Address{Prefix: netip.PrefixFrom(addr, addr.BitLen())})
 		}
 	}
+	snap.IndexAddresses()
 }
 
 // remarkOnLoopback warns when the addresses cannot be all: every node has a

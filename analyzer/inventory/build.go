@@ -24,6 +24,7 @@ func Build(s *snapshot.Snapshot, graphs []*chaingraph.Graph) *Inventory {
 		return nil
 	}
 	inv.Mode, inv.Diagnostics = modeRemarks(s)
+	remarkOnServers(s, inv)
 	if hasIPVS(s, inv.Mode) {
 		readIPVS(s, graphOf, inv)
 	}

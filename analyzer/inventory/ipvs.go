@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 
@@ -9,6 +10,7 @@ import (
 	"github.com/svcpath/svcpath/analyzer/kubeproxy"
 	"github.com/svcpath/svcpath/analyzer/netfilter"
 	"github.com/svcpath/svcpath/analyzer/snapshot"
+	"github.com/svcpath/svcpath/analyzer/source"
 )
 
 // A balancer reads the services of one family back as kube-proxy's IPVS mode
@@ -53,6 +55,50 @@ func hasIPVS(s *snapshot.Snapshot, mode kubeproxy.Mode) bool {
 	return mode == kubeproxy.Mixed && (s.IPVS != nil || slices.ContainsFunc(s.IPSets, func(set *netfilter.IPSet) bool {
 		return kubeproxy.IsIPVSSet(set.Name)
 	}))
+}
+
+// remarkOnServers says which virtual servers are no entry of kube-proxy's.
+func remarkOnServers(s *snapshot.Snapshot, inv *Inventory) {
+	if s.IPVS == nil {
+		return
+	}
+	others := []struct {
+		is      func(*ipvs.VirtualServer) bool
+		code    string
+		message string
+		first   *ipvs.VirtualServer
+		n       int
+	}{
+		{is: func(v *ipvs.VirtualServer) bool { return v.Mark != 0 }, code: "virtual-server-by-mark",
+			message: "virtual servers that go by a firewall mark are not kube-proxy's, and no entries are made of them"},
+		{is: func(v *ipvs.VirtualServer) bool { _, ok := v.Key(); return !ok }, code: "virtual-server-by-name",
+			message: "virtual servers whose address or port is a name, or cut off, cannot be told: ipvsadm -L -n prints numbers"},
+	}
+	if !hasIPVS(s, inv.Mode) {
+		others = others[:1]
+		others[0].is = func(*ipvs.VirtualServer) bool { return true }
+		others[0].code = "virtual-servers-beside"
+		others[0].message = "virtual servers stand beside rules of " + string(inv.Mode) + " mode: left behind by another mode, or somebody else's; " +
+			"they take what comes to their addresses at INPUT, if the node has those"
+	}
+	for _, v := range s.IPVS.Services() {
+		for i := range others {
+			if o := &others[i]; o.is(v) {
+				if o.n++; o.first == nil {
+					o.first = v
+				}
+				break
+			}
+		}
+	}
+	for _, o := range others {
+		if o.n > 0 {
+			inv.Diagnostics = append(inv.Diagnostics, source.Diagnostic{
+				Severity: source.Warning, Code: o.code, Pos: o.first.Pos(),
+				Message: fmt.Sprintf("%s (%d, first %s)", o.message, o.n, o.first),
+			})
+		}
+	}
 }
 
 // readIPVS adds the services of both families to the inventory.

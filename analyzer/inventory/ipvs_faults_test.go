@@ -203,3 +203,39 @@ func TestDriftNamesBothServers(t *testing.T) {
 		}
 	}
 }
+
+func TestRemarksOnVirtualServers(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		inputs map[string]string
+		want   []string
+	}{
+		{"by mark and by name", map[string]string{"table": "-A -t 10.96.0.1:443 -s rr\n-A -f 5 -s rr\n-A -f 6 -s rr\n-A -t kubernetes.default:https -s rr\n"},
+			[]string{
+				"virtual servers that go by a firewall mark are not kube-proxy's, and no entries are made of them (2, first FWM 5)",
+				"virtual servers whose address or port is a name, or cut off, cannot be told: ipvsadm -L -n prints numbers (1, first TCP kubernetes.default:https)",
+			}},
+		{"beside another mode", map[string]string{
+			"table": "-A -t 10.96.0.1:443 -s rr\n",
+			"rules": "*nat\n:PREROUTING ACCEPT [0:0]\n:KUBE-SERVICES - [0:0]\n:KUBE-SVC-NPX46M4PTMTKRN6Y - [0:0]\n-A PREROUTING -j KUBE-SERVICES\n-A KUBE-SERVICES -d 10.96.0.1/32 -p tcp -m tcp --dport 443 -j KUBE-SVC-NPX46M4PTMTKRN6Y\nCOMMIT\n"},
+			[]string{"virtual servers stand beside rules of iptables mode: left behind by another mode, or somebody else's; they take what comes to their addresses at INPUT, if the node has those (1, first TCP 10.96.0.1:443)"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			dir := t.TempDir()
+			for name, text := range tt.inputs {
+				if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			var got []string
+			for _, d := range ipvsInventory(t, dir).Inventory.Diagnostics {
+				if strings.HasPrefix(d.Code, "virtual-server") {
+					got = append(got, d.Message)
+				}
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("remarks (-want +got):\n%s", diff)
+			}
+		})
+	}
+}

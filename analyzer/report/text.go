@@ -119,11 +119,11 @@ func headline(a *analyzer.Analysis) string {
 	if externals == 0 {
 		line += "no external entries"
 	} else {
-		line += whatTheyDo(external, fmt.Sprintf("of %d external entries", externals))
+		line += whatTheyDo(external, inv.Mode, fmt.Sprintf("of %d external entries", externals))
 	}
 	delete(clusterIPs, inventory.IsClusterIP)
 	if len(clusterIPs) > 0 {
-		line += "; " + whatTheyDo(clusterIPs, fmt.Sprintf("of %d cluster IPs", all))
+		line += "; " + whatTheyDo(clusterIPs, inv.Mode, fmt.Sprintf("of %d cluster IPs", all))
 	}
 	return line
 }
@@ -137,15 +137,15 @@ func total(byVerdict map[inventory.Verdict]int) int {
 }
 
 // whatTheyDo is "3 of 4 external entries join …, 1 is broken".
-func whatTheyDo(byVerdict map[inventory.Verdict]int, of string) string {
+func whatTheyDo(byVerdict map[inventory.Verdict]int, mode kubeproxy.Mode, of string) string {
 	var parts []string
 	for _, v := range verdicts {
 		n := byVerdict[v]
 		switch {
 		case n > 0 && len(parts) == 0:
-			parts = append(parts, fmt.Sprintf("%d %s %s", n, of, did(v, n)))
+			parts = append(parts, fmt.Sprintf("%d %s %s", n, of, did(v, mode, n)))
 		case n > 0:
-			parts = append(parts, fmt.Sprintf("%d %s", n, did(v, n)))
+			parts = append(parts, fmt.Sprintf("%d %s", n, did(v, mode, n)))
 		}
 	}
 	return strings.Join(parts, ", ")
@@ -158,7 +158,7 @@ var verdicts = []inventory.Verdict{
 }
 
 // did says what n entries of a verdict do.
-func did(v inventory.Verdict, n int) string {
+func did(v inventory.Verdict, mode kubeproxy.Mode, n int) string {
 	one, many := "", ""
 	switch v {
 	case inventory.JoinsClusterIP:
@@ -167,6 +167,9 @@ func did(v inventory.Verdict, n int) string {
 		one, many = "has its ClusterIP's backends", "have their ClusterIP's backends"
 	case inventory.Filtered:
 		one, many = "joins its ClusterIP chain for some sources only", "join their ClusterIP chain for some sources only"
+		if mode == kubeproxy.IPVS { // there are no chains to join
+			one, many = "has its ClusterIP's backends for some sources only", "have their ClusterIP's backends for some sources only"
+		}
 	case inventory.LocalEndpoints:
 		one, many = "goes to local endpoints", "go to local endpoints"
 	case inventory.NoEndpoints:

@@ -20,7 +20,7 @@ const (
 // for what may be an FTP data connection, then the server of any port.
 func (t *Table) Find(mark uint32, protocol uint8, to netip.AddrPort) *VirtualServer {
 	family := FamilyOf(to.Addr())
-	if mark != 0 && t.marks {
+	if mark != 0 && len(t.marked) > 0 {
 		if v := t.index[Key{Family: family, Mark: mark}]; v != nil {
 			return v
 		}
@@ -41,9 +41,9 @@ func (t *Table) Find(mark uint32, protocol uint8, to netip.AddrPort) *VirtualSer
 	return v
 }
 
-// HasMarks reports whether a virtual server goes by a firewall mark, so that a
-// packet's mark matters.
-func (t *Table) HasMarks() bool { return t.marks }
+// Marked are the virtual servers that go by a firewall mark. The caller must not
+// change the slice.
+func (t *Table) Marked() []*VirtualServer { return t.marked }
 
 // HasNames reports whether a virtual server goes by a name that is not resolved,
 // so that the address of none of them tells that it is not the one.

@@ -32,7 +32,8 @@ type Table struct {
 
 	// What the kernel counts to spare itself a look (ip_vs_ctl.c,
 	// ip_vs_add_service).
-	marks, anyPorts, ftp bool
+	anyPorts, ftp bool
+	marked        []*VirtualServer
 
 	last *VirtualServer  // that servers were last added to
 	room []VirtualServer // for those to come
@@ -101,7 +102,9 @@ func (t *Table) Add(v VirtualServer) (added *VirtualServer, isNew bool) {
 			t.index = map[Key]*VirtualServer{}
 		}
 		t.index[key] = added
-		t.marks = t.marks || key.Mark != 0
+		if key.Mark != 0 {
+			t.marked = append(t.marked, added)
+		}
 		t.anyPorts = t.anyPorts || key.Mark == 0 && key.Port == 0
 		t.ftp = t.ftp || key.Mark == 0 && key.Port == ftpPort
 	}

@@ -128,7 +128,8 @@ func (r *RealServer) SetDetails(d Details) {
 		r.more = nil
 		return
 	}
-	r.more = &d
+	kept := d // so that only those that are kept are put on the heap
+	r.more = &kept
 }
 
 // Service is the virtual server that it belongs to.

@@ -125,7 +125,7 @@ func (w *walk) virtualServers(p particle) (found []served, left particle) {
 		return nil, w.unlisted(p, ", whose table was not captured (run ipvsadm-save -n),", "")
 	}
 	left = p
-	if b.table.HasMarks() {
+	if len(b.table.Marked()) > 0 {
 		if found, left = w.byMark(p); len(left.mass) == 0 {
 			return found, left
 		}
@@ -162,8 +162,8 @@ func (w *walk) byMark(p particle) (found []served, left particle) {
 	at := w.packet(p.packet)
 	family := ipvs.FamilyOf(w.flow.Destination)
 	left = p
-	for _, v := range w.tracer.balancer.table.Services() {
-		if v.Mark == 0 || v.Family != netfilter.AnyFamily && v.Family != family || len(left.mass) == 0 {
+	for _, v := range w.tracer.balancer.table.Marked() {
+		if v.Family != netfilter.AnyFamily && v.Family != family || len(left.mass) == 0 {
 			continue
 		}
 		this := left

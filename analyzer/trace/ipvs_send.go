@@ -44,15 +44,14 @@ func (w *walk) sendTo(v *ipvs.VirtualServer, r *ipvs.RealServer, p particle, on 
 func (w *walk) assigned(number int32, v *ipvs.VirtualServer, r *ipvs.RealServer) int32 {
 	at := w.packet(number)
 	s := scheduling{v, r, netip.AddrPortFrom(at.dst, at.dstPort.number)}
-	place := int32(0)
-	for i := len(w.schedulings) - 1; i >= 0 && place == 0; i-- {
-		if w.schedulings[i] == s {
-			place = int32(i + 1)
+	place, ok := w.scheduledAt[s]
+	if !ok {
+		if w.scheduledAt == nil {
+			w.scheduledAt = map[scheduling]int32{}
 		}
-	}
-	if place == 0 {
 		w.schedulings = append(w.schedulings, s)
 		place = int32(len(w.schedulings))
+		w.scheduledAt[s] = place
 	}
 	return w.changed(number, func(p *packet) { p.balanced = place })
 }

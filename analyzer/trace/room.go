@@ -62,6 +62,7 @@ func (w *walk) over() {
 	w.ahead = rulesAhead{}
 	w.effort = 0
 	w.schedulings = w.schedulings[:0]
+	clear(w.scheduledAt)
 	w.sentByIPVS = w.sentByIPVS[:0]
 	w.endings = w.endings[:0]
 	clear(w.found)

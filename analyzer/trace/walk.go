@@ -32,7 +32,8 @@ type walk struct {
 	key       []byte // of the question that is asked, to be used again
 
 	schedulings []scheduling // that IPVS made
-	sentByIPVS  []particle   // that wait for the end of a hook
+	scheduledAt map[scheduling]int32
+	sentByIPVS  []particle // that wait for the end of a hook
 
 	visits numbering[visit]
 	fates  []visited // of the visits, by number

@@ -186,7 +186,7 @@ func isHexListing(at source.Cursor) bool {
 		word, rest := cutWord(line)
 		if word == "->" || isProtocol(word) && word != "FWM" {
 			address, _ := cutWord(rest)
-			return strings.IndexByte(address, '.') < 0 && strings.Index(address, "::") < 0
+			return strings.IndexByte(address, '.') < 0 && !strings.Contains(address, "::")
 		}
 		if word != "" && word != "FWM" {
 			break

@@ -469,7 +469,8 @@ func (r *saveReader) readServer(at source.Cursor, words, rest string) (s ipvs.Re
 		return s, d, errors.New("no real server in a line that adds one: expected -r and an address and port")
 	}
 	if s.Method == ipvs.ViaTunnel {
-		d.Tunnel = &tunnel
+		kept := tunnel
+		d.Tunnel = &kept
 		return s, d, impossibleTunnel(tunnel)
 	} else if tunnel != (ipvs.Tunnel{}) {
 		return s, d, errors.New("options of a tunnel without -i")

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -25,7 +26,7 @@ type Ruleset struct {
 	Backend Backend
 	IPv4    string // as iptables-save prints it
 	IPv6    string // as ip6tables-save prints it
-	Sets    string // as ipset save prints it
+	Sets    string // as ipset save prints it; those that rules change begin empty
 	// NFTables are tables of nftables, as nft list ruleset prints them. They
 	// are loaded last.
 	NFTables string
@@ -83,7 +84,11 @@ func (n *Node) load(r Ruleset) error {
 	// the same.
 	n.alone = strings.Contains(r.IPv4+r.IPv6, "--to-source") || strings.Contains(r.IPv4+r.IPv6, "--to-ports") ||
 		strings.Contains(r.NFTables, "snat ") || strings.Contains(r.NFTables, "masquerade to")
+	n.changing = nil
 	for _, text := range []string{r.IPv4, r.IPv6} {
+		for _, option := range []string{"--add-set", "--del-set"} {
+			n.changing = append(n.changing, valuesOf(text, option)...)
+		}
 		for _, name := range valuesOf(text, "--nfacct-name") {
 			if err := addAcct(name); err != nil {
 				return err
@@ -141,8 +146,18 @@ func (n *Node) Save() (ipv4, ipv6 string, err error) {
 	return ipv4, ipv6, err
 }
 
+// SaveSets is what ipset save prints of the node's sets.
+func (n *Node) SaveSets() (sets string, err error) {
+	err = n.do(func() error {
+		sets, err = n.run("", "ipset", "save")
+		return err
+	})
+	return sets, err
+}
+
 func (n *Node) unload() error {
 	n.closeRecents()
+	n.changing = nil
 	last := n.loaded
 	n.loaded, n.filled = Ruleset{}, nil
 	if last.NFTables != "" {
@@ -161,11 +176,27 @@ func (n *Node) unload() error {
 		}
 	}
 	if last.Sets != "" {
-		if _, err := n.run("", "ipset", "destroy"); err != nil {
+		if err := n.destroySets(); err != nil {
 			return err
 		}
 	}
 	return flushConntrack()
+}
+
+// destroySets takes all sets away. Lists hold on to their members until they
+// are empty, and nf_tables holds on to what its rules used for a moment after
+// they are gone.
+func (n *Node) destroySets() error {
+	if _, err := n.run("", "ipset", "flush"); err != nil {
+		return err
+	}
+	for tries := 0; ; tries++ {
+		_, err := n.run("", "ipset", "destroy")
+		if err == nil || tries == 100 {
+			return err
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
 }
 
 // openRecents opens the lists of "-m recent", to empty them between probes.
@@ -200,6 +231,16 @@ func (n *Node) emptyRecents() error {
 	for _, fd := range n.recents {
 		if _, err := unix.Write(fd, []byte("/")); err != nil {
 			return fmt.Errorf("emptying a list of recent addresses: %w", err)
+		}
+	}
+	return nil
+}
+
+// emptySets takes out of sets what rules have put there.
+func (n *Node) emptySets() error {
+	for _, name := range n.changing {
+		if err := flushSet(name); err != nil {
+			return err
 		}
 	}
 	return nil

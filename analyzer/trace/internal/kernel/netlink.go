@@ -14,6 +14,7 @@ import (
 const (
 	conntrackDelete = unix.NFNL_SUBSYS_CTNETLINK<<8 | 2
 	acctNew         = unix.NFNL_SUBSYS_ACCT << 8
+	ipsetFlush      = unix.NFNL_SUBSYS_IPSET<<8 | 4
 )
 
 // acctName is the attribute NFACCT_NAME.
@@ -32,6 +33,31 @@ func addAcct(name string) error {
 	err := netfilterRequest(acctNew, unix.NLM_F_CREATE, appendText(nil, acctName, name))
 	if err != nil && err != unix.EEXIST && err != unix.EBUSY {
 		return fmt.Errorf("making nfacct object %q: %w", name, err)
+	}
+	return nil
+}
+
+// Attributes of an ipset message (include/uapi/linux/netfilter/ipset/ip_set.h),
+// and the protocol's version.
+const (
+	ipsetProtocol = 1
+	ipsetName     = 2
+	ipsetVersion  = 6 // which all kernels understand
+)
+
+// flushSet takes all elements out of an ipset.
+func flushSet(name string) error {
+	attr := binary.NativeEndian.AppendUint16(nil, 5)
+	attr = binary.NativeEndian.AppendUint16(attr, ipsetProtocol)
+	attr = append(attr, ipsetVersion, 0, 0, 0)
+	attr = binary.NativeEndian.AppendUint16(attr, uint16(4+len(name)+1))
+	attr = binary.NativeEndian.AppendUint16(attr, ipsetName)
+	attr = append(append(attr, name...), 0)
+	for len(attr)%4 != 0 {
+		attr = append(attr, 0)
+	}
+	if err := netfilterRequest(ipsetFlush, 0, attr); err != nil {
+		return fmt.Errorf("emptying ipset %q: %w", name, err)
 	}
 	return nil
 }

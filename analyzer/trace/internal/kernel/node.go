@@ -30,6 +30,8 @@ type Node struct {
 	fresh   bool // nothing was sent yet: these have what the dump has
 	// fillers are the sources that they may have of probes.
 	fillers map[netip.Addr]bool
+	// changing are the ipsets that rules change.
+	changing []string
 
 	number uint32 // of the next probe
 	port   uint16 // source port of the next probe that names none

@@ -11,11 +11,15 @@ import (
 
 // match adds a condition that the kernel takes where the rule stands.
 func (r *ruleText) match() {
+	if r.onlySets && r.often("a set", 8) {
+		r.add("set", r.inSet())
+		return
+	}
 	if r.changed != "" && r.often("what was changed", 6) {
 		r.ask(r.changed)
 		return
 	}
-	switch r.number("match", 0, 26) {
+	switch r.number("match", 0, 30) {
 	case 0:
 		r.add("-s", r.not("-s "+r.net()))
 	case 1, 2:
@@ -74,6 +78,8 @@ func (r *ruleText) match() {
 		r.add("helper", "-m helper "+r.not("--helper ftp"))
 	case 26:
 		r.rarity()
+	case 27, 28, 29, 30:
+		r.add("set", r.inSet())
 	}
 }
 
@@ -98,6 +104,9 @@ func (r *ruleText) ask(about string) {
 		r.add("recent", r.recent())
 	case "nat":
 		r.add("conntrack", "-m conntrack "+r.conntrack())
+	case "set":
+		text := "-m set " + r.not("--match-set "+r.changingSet())
+		r.add("set", text)
 	case "track":
 		r.add("conntrack", "-m conntrack "+r.not("--ctstate "+r.one("state", "NEW", "INVALID", "UNTRACKED", "INVALID,NEW")))
 	}
@@ -106,7 +115,7 @@ func (r *ruleText) ask(about string) {
 // changes tells what of a packet a rule may change; "" for nothing.
 func changes(rule string) string {
 	for _, c := range []struct{ words, what string }{
-		{"-j MARK", "mark"}, {"-j CONNMARK", "mark"}, {"-j TTL", "ttl"}, {"-j HL", "ttl"}, {"-j TOS", "tos"}, {"-j DSCP", "tos"},
+		{"--map-mark", "mark"}, {"-j SET", "set"}, {"-j MARK", "mark"}, {"-j CONNMARK", "mark"}, {"-j TTL", "ttl"}, {"-j HL", "ttl"}, {"-j TOS", "tos"}, {"-j DSCP", "tos"},
 		{"-j DNAT", "nat"}, {"-j REDIRECT", "nat"}, {"-j CT", "track"}, {"-j NOTRACK", "track"}, {"-m recent", "recent"},
 	} {
 		if strings.Contains(rule, c.words) {
@@ -253,12 +262,15 @@ func (r *ruleText) target() string {
 	if len(r.jumps) > 0 && r.often("jump", 3) {
 		return r.one("how", " -j ", " -j ", " -g ") + r.one("chain", r.jumps...)
 	}
+	if r.onlySets && r.often("update a set", 4) {
+		return r.updateSet()
+	}
 	if !r.often("ordinary", 6) {
 		if special := r.special(); special != "" {
 			return special
 		}
 	}
-	switch r.number("target", 0, 8) {
+	switch r.number("target", 0, 9) {
 	case 0:
 		return ""
 	case 1:
@@ -275,6 +287,9 @@ func (r *ruleText) target() string {
 	case 7:
 		return " -j CONNMARK --set-xmark " + r.bits("value") + "/" + r.bits("mask") +
 			r.one("shift", "", "", " --left-shift-mark 1", " --right-shift-mark 2")
+	}
+	if r.often("update a set", 4) {
+		return r.updateSet()
 	}
 	return " -j CONNMARK " + r.one("how", "--save-mark", "--restore-mark") + " --nfmask " + r.bits("nfmask") + " --ctmask " + r.bits("ctmask")
 }

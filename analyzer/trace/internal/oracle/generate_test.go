@@ -96,6 +96,15 @@ type generator struct {
 	// earlier rule for it may have changed.
 	aim     *trace.Flow
 	changed string
+
+	setTypes []netfilter.IPSetType // that the kernel has
+	sets     []generatedSet
+	setText  string   // for "ipset restore"
+	ranges   []string // of bitmaps
+	// onlySets makes conditions ask for sets, each for one of its own; sides
+	// are those that the set which is made will be asked for.
+	onlySets bool
+	sides    []string
 }
 
 func (g *generator) one(label string, of ...string) string {

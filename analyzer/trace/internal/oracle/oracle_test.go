@@ -31,7 +31,7 @@ func TestGenerated(t *testing.T) {
 	fixed(t, "rapid.checks", fmt.Sprint(rulesetsGenerated*scale(t)))
 	fixed(t, "rapid.nofailfile", "true")
 	pairs, rulesets, refused, packets, differ, tried, seed := 0, 0, 0, 0, 0, 0, 0
-	decided, undecided, vague := 0, 0, 0
+	decided, undecided, vague, withSets := 0, 0, 0, 0
 	kinds := map[string]bool{}
 	network := networkOf(open(t, generatedAddresses, generatedRoutes))
 	for _, backend := range []kernel.Backend{kernel.Legacy, kernel.NFT} {
@@ -45,11 +45,13 @@ func TestGenerated(t *testing.T) {
 					t.Fatal(err)
 				}
 				defer node.Close()
+				types := supportedSets(node)
 				rapid.Check(t, func(rt *rapid.T) {
-					g := &generator{t: rt, v6: v6}
+					g := &generator{t: rt, v6: v6, setTypes: types}
 					var text string
 					var flows []trace.Flow
-					if g.often("focused", 7) {
+					g.onlySets = g.often("only sets", 3)
+					if g.onlySets || g.often("focused", 7) {
 						text, flows = g.focused(flowsGenerated)
 					} else {
 						text = g.dump()
@@ -57,15 +59,22 @@ func TestGenerated(t *testing.T) {
 							flows = append(flows, g.flow())
 						}
 					}
-					rules := kernel.Ruleset{Backend: backend, IPv4: text}
+					rules := kernel.Ruleset{Backend: backend, IPv4: text, Sets: g.setText}
 					if v6 {
 						rules.IPv4, rules.IPv6 = "", text
 					}
+					if len(g.sets) > 0 {
+						withSets++
+					}
 					if err := node.Load(rules); err != nil {
 						refused++
-						rt.Skipf("the kernel does not take it: %v\n%s", err, text)
+						rt.Skipf("the kernel does not take it: %v\n%s%s", err, g.setText, text)
 					}
 					ipv4, ipv6, err := node.Save()
+					if err != nil {
+						rt.Fatal(err)
+					}
+					sets, err := node.SaveSets()
 					if err != nil {
 						rt.Fatal(err)
 					}
@@ -73,7 +82,7 @@ func TestGenerated(t *testing.T) {
 					if dump == "" {
 						return
 					}
-					snap := open(rt, dump, generatedAddresses, generatedRoutes)
+					snap := open(rt, dump, sets, generatedAddresses, generatedRoutes)
 					a := &asker{network: network, tracer: trace.New(snap), node: node}
 					found := a.ask(rt, flows)
 					pairs, rulesets, packets = pairs+len(flows), rulesets+1, packets+a.packets
@@ -84,7 +93,7 @@ func TestGenerated(t *testing.T) {
 					t.Fail()
 					if differ += len(found); tried < maxTried {
 						tried++
-						c := smallest(t, a, regression{backend, v6, dump, found[0]}) // the others are likely alike
+						c := smallest(t, a, regression{backend, v6, dump, sets, found[0]}) // the others are likely alike
 						if !kinds[c.kind()] {
 							kinds[c.kind()] = true
 							t.Logf("%s: trace and kernel disagree\n%v", backend, c)
@@ -98,8 +107,8 @@ func TestGenerated(t *testing.T) {
 		}
 	}
 	t.Logf("oracle: %d flows, %d rulesets, %d disagreements", pairs, rulesets, differ)
-	t.Logf("%d packets; rules decide on %d flows; of %d the trace leaves open what becomes of them, of %d vaguely; the kernel refused %d rulesets",
-		packets, decided, undecided, vague, refused)
+	t.Logf("%d packets; rules decide on %d flows; of %d the trace leaves open what becomes of them, of %d vaguely; %d rulesets have ipsets; the kernel refused %d rulesets",
+		packets, decided, undecided, vague, withSets, refused)
 	if refused > rulesets/10 {
 		t.Errorf("the kernel refused %d rulesets and took %d: the generator makes too many that it does not take", refused, rulesets)
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/rogpeppe/go-internal/txtar"
 
 	"github.com/svcpath/svcpath/analyzer/netfilter"
+	"github.com/svcpath/svcpath/analyzer/snapshot"
 	"github.com/svcpath/svcpath/analyzer/trace"
 	"github.com/svcpath/svcpath/analyzer/trace/internal/kernel"
 )
@@ -28,6 +29,7 @@ type regression struct {
 	backend kernel.Backend
 	v6      bool
 	dump    string
+	sets    string // as ipset save prints them
 	difference
 }
 
@@ -51,6 +53,7 @@ func (r *regression) write(t *testing.T) {
 		Files: []txtar.File{
 			{Name: "flow", Data: []byte(words(r.flow) + "\n")},
 			{Name: "dump", Data: []byte(r.dump)},
+			{Name: "sets", Data: []byte(r.sets)},
 			{Name: "ends", Data: []byte(strings.Join(r.ends(), "\n") + "\n")},
 		},
 	}
@@ -74,10 +77,12 @@ func readRegression(t *testing.T, path string) (r regression, ends []string) {
 			r.flow = flowOf(t, strings.TrimSpace(text))
 		case "dump":
 			r.dump = text
+		case "sets":
+			r.sets = text
 		case "ends":
 			ends = strings.Split(strings.TrimSpace(text), "\n")
 		default:
-			t.Fatalf("%s: part %q: expected flow, dump or ends", path, f.Name)
+			t.Fatalf("%s: part %q: expected flow, dump, sets or ends", path, f.Name)
 		}
 	}
 	r.v6 = r.flow.Destination.Is6()
@@ -120,7 +125,7 @@ func TestRegressions(t *testing.T) {
 	for _, path := range paths {
 		t.Run(strings.TrimSuffix(filepath.Base(path), ".txtar"), func(t *testing.T) {
 			r, ends := readRegression(t, path)
-			tr, err := trace.New(open(t, r.dump, generatedAddresses, generatedRoutes)).Trace(r.flow)
+			tr, err := trace.New(r.open(t)).Trace(r.flow)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -164,7 +169,7 @@ func TestRegressionsAgain(t *testing.T) {
 				if err := node.Load(r.ruleset()); err != nil {
 					t.Fatal(err)
 				}
-				a := &asker{network: n, tracer: trace.New(open(t, r.dump, generatedAddresses, generatedRoutes)), node: node}
+				a := &asker{network: n, tracer: trace.New(r.open(t)), node: node}
 				for _, d := range a.ask(t, []trace.Flow{r.flow}) {
 					r.difference = d
 					t.Errorf("trace and kernel disagree\n%v", r)
@@ -174,9 +179,15 @@ func TestRegressionsAgain(t *testing.T) {
 	}
 }
 
+// open makes a snapshot of the case.
+func (r *regression) open(t *testing.T) *snapshot.Snapshot {
+	t.Helper()
+	return open(t, r.dump, r.sets, generatedAddresses, generatedRoutes)
+}
+
 // ruleset is the dump as a node is loaded with it.
 func (r *regression) ruleset() kernel.Ruleset {
-	rules := kernel.Ruleset{Backend: r.backend, IPv4: r.dump}
+	rules := kernel.Ruleset{Backend: r.backend, IPv4: r.dump, Sets: r.sets}
 	if r.v6 {
 		rules.IPv4, rules.IPv6 = "", r.dump
 	}
@@ -210,7 +221,7 @@ func smallest(t *testing.T, a *asker, r regression) regression {
 			if a.node.Load(smaller.ruleset()) != nil {
 				continue
 			}
-			a.tracer = trace.New(open(t, smaller.dump, generatedAddresses, generatedRoutes))
+			a.tracer = trace.New(smaller.open(t))
 			if found := a.ask(t, []trace.Flow{r.flow}); len(found) > 0 {
 				smaller.difference = found[0]
 				r, lines, again = smaller, less, true
@@ -247,7 +258,7 @@ func isForAnswers(line string, v6 bool) bool {
 // String shows the case, and how the trace came to its answer.
 func (r regression) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s: %s\n%s", words(r.flow), r.why, r.dump)
+	fmt.Fprintf(&b, "%s: %s\n%s%s", words(r.flow), r.why, r.dump, r.sets)
 	for _, o := range r.trace.Outcomes {
 		fmt.Fprintf(&b, "trace: %v %v %v, assuming %v\n", o.Probability, o.Verdict, o.Endpoint, o.Assumptions)
 		for _, s := range o.Path {

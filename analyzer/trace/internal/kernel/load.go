@@ -236,8 +236,8 @@ func (n *Node) emptyRecents() error {
 	return nil
 }
 
-// emptySets takes out of sets what rules have put there.
-func (n *Node) emptySets() error {
+// emptyIPSets takes out of ipsets what rules have put there.
+func (n *Node) emptyIPSets() error {
 	for _, name := range n.changing {
 		if err := flushSet(name); err != nil {
 			return err

@@ -79,7 +79,7 @@ func (n *Node) sendBatch(probes []Probe, fates []Fate, first int) (last int, err
 				return 0, err
 			}
 		}
-		if err := errors.Join(n.emptyRecents(), n.emptySets()); err != nil {
+		if err := errors.Join(n.emptyRecents(), n.emptyIPSets()); err != nil {
 			return 0, err
 		}
 		if n.fresh || p.Alone || n.fillers[p.Source.Addr()] {

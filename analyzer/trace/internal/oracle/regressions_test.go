@@ -179,10 +179,19 @@ func TestRegressionsAgain(t *testing.T) {
 	}
 }
 
-// open makes a snapshot of the case.
+// open makes a snapshot of the case, as the back end that it is loaded into
+// would have printed it.
 func (r *regression) open(t *testing.T) *snapshot.Snapshot {
 	t.Helper()
-	return open(t, r.dump, r.sets, generatedAddresses, generatedRoutes)
+	dump := r.dump
+	if header, rest, ok := strings.Cut(dump, " on "); ok && r.backend != "" {
+		header = strings.TrimSuffix(header, " (nf_tables)")
+		if r.backend == kernel.NFT {
+			header += " (nf_tables)"
+		}
+		dump = header + " on " + rest
+	}
+	return open(t, dump, r.sets, generatedAddresses, generatedRoutes)
 }
 
 // ruleset is the dump as a node is loaded with it.

@@ -4,10 +4,11 @@
 FUZZTIME  ?= 1m
 BENCHTIME ?= 1s
 TESTFLAGS ?=
-N         ?= 10
+TIMES     ?= 10
 N         ?= 10000
 E         ?= 10
 ROUNDS    ?= 5
+MODE      ?= iptables
 
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 PLATFORMS   = darwin/arm64 windows/amd64
@@ -41,8 +42,8 @@ race: ## run every test under the race detector (needs a C compiler)
 	go test -race $(TESTFLAGS) ./...
 
 .PHONY: oracle
-oracle: ## compare traces with the kernel, N=10 times as long as the tests do (needs root)
-	SVCPATH_NO_SKIP=1 SVCPATH_ORACLE=$(N) go test -count=1 -timeout 0 -v ./analyzer/trace/internal/oracle
+oracle: ## compare traces with the kernel, TIMES=10 times as long as the tests do (needs root)
+	SVCPATH_NO_SKIP=1 SVCPATH_ORACLE=$(TIMES) go test -count=1 -timeout 0 -v ./analyzer/trace/internal/oracle
 
 .PHONY: lint
 lint: ## check formatting, go.mod, vet, staticcheck
@@ -70,9 +71,9 @@ bench-all: ## run every benchmark there is (BENCHTIME=1s each)
 	go test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) ./...
 
 .PHONY: generate
-generate: ## make up a node of N services with E endpoints each, into dist
+generate: ## make up a node of N services with E endpoints each, into dist (MODE=ipvs)
 	go test ./samples/generate -count 1 -run '^TestWriteRecording$$' -args \
-		-services $(N) -endpoints $(E) -dir $(CURDIR)/dist/$(N)x$(E)
+		-services $(N) -endpoints $(E) -mode $(MODE) -dir $(CURDIR)/dist/$(N)x$(E)
 
 .PHONY: fuzz
 fuzz: ## run every fuzz target, FUZZTIME=1m each

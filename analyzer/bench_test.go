@@ -4,6 +4,9 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"net/netip"
+	"os"
+	"path/filepath"
 	"runtime"
 	"testing"
 
@@ -13,6 +16,8 @@ import (
 	"github.com/svcpath/svcpath/analyzer/report"
 	"github.com/svcpath/svcpath/analyzer/snapshot"
 	"github.com/svcpath/svcpath/analyzer/source"
+	"github.com/svcpath/svcpath/analyzer/trace"
+	"github.com/svcpath/svcpath/parsers/capture"
 	"github.com/svcpath/svcpath/parsers/iptablessave"
 	"github.com/svcpath/svcpath/samples/generate"
 )
@@ -39,23 +44,100 @@ func BenchmarkStages(b *testing.B) {
 			text = bytes.Buffer{}
 			s := parse(file)
 			a := analyzer.Analyze(s)
-			for _, stage := range []struct {
-				name string
-				run  func() any // its result, nil for text
-			}{
+			rules := 0
+			for _, t := range s.Tables {
+				rules += t.NumRules()
+			}
+			for _, stage := range []stage{
 				{"parse", func() any { return parse(file) }},
 				{"graph", func() any { return graphs(s) }},
 				{"inventory", func() any { return inventory.Build(s, a.Graphs) }},
+				{"one trace", func() any { return explained(a, 1) }},
+				{"10,000 traces", func() any { return explained(a, 10_000) }},
 				{"text", writes(func(w io.Writer) error { return report.AnalysisText(w, a, report.TextOptions{}) })},
 				{"json", writes(func(w io.Writer) error { return report.AnalysisJSON(w, a) })},
 				{"yaml", writes(func(w io.Writer) error { return report.AnalysisYAML(w, a) })},
 				{"dot", writes(func(w io.Writer) error { return report.GraphDOT(w, a, report.GraphOptions{}) })},
 				{"mermaid", writes(func(w io.Writer) error { return report.GraphMermaid(w, a, report.GraphOptions{}) })},
 			} {
-				b.Run(stage.name, func(b *testing.B) { measure(b, s, stage.run) })
+				b.Run(stage.name, func(b *testing.B) { measure(b, int64(len(file.Text)), rules, stage.run) })
 			}
 		})
 	}
+}
+
+// BenchmarkStagesIPVS is BenchmarkStages for nodes in IPVS mode, whose texts are
+// read from files.
+func BenchmarkStagesIPVS(b *testing.B) {
+	for _, size := range sizes {
+		b.Run(size.String(), func(b *testing.B) {
+			dir := b.TempDir()
+			if err := generate.New(size).WriteIPVSRecording(dir); err != nil {
+				b.Fatal(err)
+			}
+			dumps, bytes := []string{}, int64(0)
+			for _, name := range []string{"iptables-save.txt", "ip6tables-save.txt", "ipset-save.txt", "ipvsadm-save.txt", "ip-addr.txt"} {
+				dumps = append(dumps, filepath.Join(dir, name))
+				info, err := os.Stat(dumps[len(dumps)-1])
+				if err != nil {
+					b.Fatal(err)
+				}
+				bytes += info.Size()
+			}
+			read := func() *snapshot.Snapshot {
+				s, err := capture.Open(dumps, capture.Options{})
+				if err != nil {
+					b.Fatal(err)
+				}
+				return s
+			}
+			s := read()
+			a := analyzer.Analyze(s)
+			servers := 0
+			for _, source := range s.Sources {
+				servers += source.RealServers
+			}
+			for _, stage := range []stage{
+				{"read", func() any { return read() }},
+				{"inventory", func() any { return inventory.Build(s, a.Graphs) }},
+				{"one trace", func() any { return explained(a, 1) }},
+				{"text", writes(func(w io.Writer) error { return report.AnalysisText(w, a, report.TextOptions{}) })},
+			} {
+				b.Run(stage.name, func(b *testing.B) { measure(b, bytes, servers, stage.run) })
+			}
+		})
+	}
+}
+
+// explained follows packets to so many entries, spread over all.
+func explained(a *analyzer.Analysis, traces int) []*trace.Trace {
+	var entries []*inventory.Entry
+	for _, s := range a.Inventory.Services {
+		entries = append(entries, s.Entries...)
+	}
+	out := make([]*trace.Trace, 0, 1) // the last one: who follows many looks at one after another
+	for i := range traces {
+		e := entries[(i*7919+1)%len(entries)]
+		f := trace.Flow{
+			From: trace.FromExternal, Source: netip.MustParseAddr("198.51.100.9"),
+			Destination: netip.MustParseAddr("172.18.0.3"), Port: e.Port, Protocol: e.Service.Protocol,
+		}
+		if e.Kind != inventory.NodePort {
+			f.Destination = e.Addresses[0].Addr()
+		}
+		t, err := a.Tracer.Trace(f)
+		if err != nil {
+			panic(fmt.Sprintf("a flow to an entry: %v", err))
+		}
+		out = append(out[:0], t)
+	}
+	return out
+}
+
+// A stage is what is measured by itself.
+type stage struct {
+	name string
+	run  func() any // its result, nil for text
 }
 
 // parse is a snapshot of one file.
@@ -85,13 +167,10 @@ func writes(write func(io.Writer) error) func() any {
 	}
 }
 
-func measure(b *testing.B, s *snapshot.Snapshot, run func() any) {
-	rules := 0
-	for _, t := range s.Tables {
-		rules += t.NumRules()
-	}
-	bytes := len(s.Tables[0].Pos.File.Text)
-	b.SetBytes(int64(bytes))
+// measure measures a stage on a text of so many bytes and rules, or servers of
+// the IPVS table.
+func measure(b *testing.B, bytes int64, rules int, run func() any) {
+	b.SetBytes(bytes)
 	b.ReportAllocs()
 
 	before := heap()

@@ -92,11 +92,15 @@ func stagesTable(output string) string {
 	var table strings.Builder
 	for line := range strings.Lines(output) {
 		words := strings.Fields(line)
-		if len(words) < 4 || !strings.HasPrefix(words[0], "BenchmarkStages/") {
+		if len(words) < 4 || !strings.HasPrefix(words[0], "BenchmarkStages") {
 			continue
 		}
-		name, _, _ := strings.Cut(strings.TrimPrefix(words[0], "BenchmarkStages/"), "-")
+		mode, name, _ := strings.Cut(strings.TrimPrefix(words[0], "BenchmarkStages"), "/")
+		name, _, _ = strings.Cut(strings.ReplaceAll(name, "_", " "), "-")
 		size, stage, _ := strings.Cut(name, "/")
+		if mode != "" {
+			size += ", " + mode
+		}
 		value := map[string]float64{}
 		for i := 2; i+1 < len(words); i += 2 {
 			value[words[i+1]], _ = strconv.ParseFloat(words[i], 64)
@@ -104,18 +108,28 @@ func stagesTable(output string) string {
 		if table.Len() == 0 {
 			table.WriteString("| services | stage | ms | MB/s | rules/s | allocations a rule | MB allocated | held, of the file |\n|---|---|--:|--:|--:|--:|--:|--:|\n")
 		}
-		fmt.Fprintf(&table, "| %s | %s | %.1f | %.0f | %.0f | %.3f | %.1f | %.2f |\n", strings.Replace(size, "x", " × ", 1), stage,
-			value["ns/op"]/1e6, value["MB/s"], value["rules/s"], value["allocs/rule"], value["B/op"]/1e6, value["held/file"])
+		fmt.Fprintf(&table, "| %s | %s | %s | %.0f | %.0f | %.3f | %.1f | %.2f |\n", strings.Replace(size, "x", " × ", 1), stage,
+			milliseconds(value["ns/op"]), value["MB/s"], value["rules/s"], value["allocs/rule"], value["B/op"]/1e6, value["held/file"])
 	}
 	return table.String()
+}
+
+// milliseconds has three digits for what takes less than one.
+func milliseconds(ns float64) string {
+	if ns < 1e6 {
+		return strconv.FormatFloat(ns/1e6, 'f', 3, 64)
+	}
+	return strconv.FormatFloat(ns/1e6, 'f', 1, 64)
 }
 
 func TestStagesTable(t *testing.T) {
 	const output = "goos: linux\n" +
 		"BenchmarkStages/1000x5/parse-2 \t 9\t 39579353 ns/op\t 51.33 MB/s\t 1.775 allocs/rule\t 2.691 held/file\t 465824 rules/s\t 6456757 B/op\t 32720 allocs/op\n" +
+		"BenchmarkStagesIPVS/1000x5/one_trace-2 \t 9\t 100000 ns/op\t 51.33 MB/s\t 1 allocs/rule\t 2.691 held/file\t 465824 rules/s\t 6456757 B/op\t 32720 allocs/op\n" +
 		"PASS\n"
 	const want = "| services | stage | ms | MB/s | rules/s | allocations a rule | MB allocated | held, of the file |\n|---|---|--:|--:|--:|--:|--:|--:|\n" +
-		"| 1000 × 5 | parse | 39.6 | 51 | 465824 | 1.775 | 6.5 | 2.69 |\n"
+		"| 1000 × 5 | parse | 39.6 | 51 | 465824 | 1.775 | 6.5 | 2.69 |\n" +
+		"| 1000 × 5, IPVS | one trace | 0.100 | 51 | 465824 | 1.000 | 6.5 | 2.69 |\n"
 	if diff := cmp.Diff(want, stagesTable(output)); diff != "" {
 		t.Errorf("table (-want +got):\n%s", diff)
 	}

@@ -15,7 +15,7 @@ var (
 	services  = flag.Int("services", 100, "of the recording that is written")
 	endpoints = flag.Int("endpoints", 5, "of each of its services")
 	seed      = flag.Uint64("seed", 1, "of its contents")
-	ipvs      = flag.Bool("ipvs", false, "of a node whose kube-proxy is in IPVS mode")
+	mode      = flag.String("mode", "iptables", "that its kube-proxy is in, or ipvs")
 )
 
 // TestWriteRecording is also how "make generate" makes files.
@@ -28,8 +28,12 @@ func TestWriteRecording(t *testing.T) {
 	}
 	n := generate.New(generate.Size{Services: *services, Endpoints: *endpoints, Seed: *seed})
 	write := n.WriteRecording
-	if *ipvs {
+	switch *mode {
+	case "iptables":
+	case "ipvs":
 		write = n.WriteIPVSRecording
+	default:
+		t.Fatalf("mode %s: expected iptables or ipvs", *mode)
 	}
 	if err := write(target); err != nil {
 		t.Fatal(err)

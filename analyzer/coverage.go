@@ -67,17 +67,23 @@ func missingIPVS(s *snapshot.Snapshot) []Missing {
 	case !s.IPVS.Complete:
 		lacks("the whole IPVS table (the text holds a part)", "entries that are not in the text", "ipvsadm-save -n")
 	}
+	if len(familiesOf(s)) == 0 {
+		lacks("tables nat and filter", "whose packets are masqueraded, what is refused before it comes to IPVS", "iptables-save -c; ip6tables-save -c")
+	}
 	sets := map[string]*netfilter.IPSet{}
 	for _, set := range s.IPSets {
 		sets[set.Name] = set
 	}
+	const affects = "what entries are for, their traffic policy, whose packets are masqueraded, source ranges: the rules ask the sets (-m set)"
+	if len(sets) == 0 {
+		lacks("the ipsets", affects, "ipset save")
+	}
 	for _, family := range []netfilter.Family{netfilter.IPv4, netfilter.IPv6} {
 		name := kubeproxy.SetName(kubeproxy.ClusterIPSet, family)
-		const affects = "what entries are for, their traffic policy, whose packets are masqueraded, source ranges: the rules ask the sets (-m set)"
 		switch set := sets[name]; {
 		case set != nil && !set.Complete:
 			lacks("all elements of the ipset "+name, affects, "ipset save")
-		case set == nil && (len(s.IPSets) == 0 || family == netfilter.IPv4 || asks(s, name)):
+		case set == nil && len(sets) > 0 && (asks(s, name) || family == netfilter.IPv4 && len(familiesOf(s)) == 0):
 			lacks("the ipsets, "+family.String(), affects, "ipset save")
 		}
 	}

@@ -103,8 +103,8 @@ func TestVerdictsAreExplained(t *testing.T) {
 func TestQuotedRulesAreFromTheSamples(t *testing.T) {
 	comment := regexp.MustCompile(` -m comment --comment ("[^"]*"|\S+)`)
 	recorded := map[string]bool{}
-	for _, sample := range []string{"myth2-loadbalancer", "service-zoo"} {
-		for line := range strings.Lines(readFile(t, "samples/"+sample+"/iptables-save.txt")) {
+	for _, text := range []string{"myth2-loadbalancer/iptables-save.txt", "service-zoo/iptables-save.txt", "ipvs-myth2-loadbalancer/ipvsadm-save.txt"} {
+		for line := range strings.Lines(readFile(t, "samples/"+text)) {
 			if _, rule, ok := strings.Cut(line, "-A "); ok {
 				recorded["-A "+comment.ReplaceAllString(rule, "")] = true
 			}

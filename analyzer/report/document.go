@@ -121,6 +121,8 @@ type docSource struct {
 	Chains         *int            `json:"chains,omitempty" yaml:"chains,omitempty"`
 	Rules          *int            `json:"rules,omitempty" yaml:"rules,omitempty"`
 	Objects        *int            `json:"objects,omitempty" yaml:"objects,omitempty"`
+	VirtualServers *int            `json:"virtualServers,omitempty" yaml:"virtualServers,omitempty"`
+	RealServers    *int            `json:"realServers,omitempty" yaml:"realServers,omitempty"`
 	SkippedLines   int             `json:"skippedLines" yaml:"skippedLines"`
 	Unbuilt        bool            `json:"unbuilt,omitempty" yaml:"unbuilt,omitempty"`
 }
@@ -140,12 +142,24 @@ func newDocSource(s *snapshot.Source) docSource {
 	if s.Format == snapshot.Manifests {
 		d.Objects = &s.Objects
 	}
+	if hasServers(s) {
+		d.VirtualServers, d.RealServers = &s.VirtualServers, &s.RealServers
+	}
 	return d
 }
 
 // hasRules reports whether the source is of a kind that has chains and rules,
 // so that none of them is a fact as well.
 func hasRules(s *snapshot.Source) bool { return len(s.Tables) > 0 || s.Format == snapshot.IPTablesSave }
+
+// hasServers reports whether the source is an IPVS table.
+func hasServers(s *snapshot.Source) bool {
+	switch s.Format {
+	case snapshot.IPVSADMSave, snapshot.IPVSADMList, snapshot.ProcIPVS:
+		return !s.Unbuilt
+	}
+	return false
+}
 
 type docCoverage struct {
 	Complete bool         `json:"complete" yaml:"complete"`

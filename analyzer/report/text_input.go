@@ -80,6 +80,8 @@ func sourceHolds(s *snapshot.Source) string {
 		parts = append(parts, count(s.Chains, "chain"), count(s.Rules, "rule"))
 	} else if s.Format == snapshot.Manifests {
 		parts = append(parts, count(s.Objects, "object"))
+	} else if hasServers(s) {
+		parts = append(parts, count(s.VirtualServers, "virtual server"), count(s.RealServers, "real server"))
 	}
 	if s.SkippedLines > 0 {
 		parts = append(parts, count(s.SkippedLines, "line")+" skipped")

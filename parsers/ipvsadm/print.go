@@ -14,7 +14,8 @@ import (
 
 // WriteSave prints a table in the save form, as "ipvsadm-save -n" of ipvsadm 1.31
 // does, in the order of the table, for "ipvsadm -R" to load. Thresholds, which
-// ipvsadm leaves out of it, are printed where they are known. The error names
+// ipvsadm leaves out of it, are printed where they are known, and firewall marks
+// from 2³¹ on are not negative, which ipvsadm does not load. The error names
 // what the table lacks for it: a scheduler, a weight, a forwarding method, a
 // timeout in seconds.
 func WriteSave(w io.Writer, t *ipvs.Table) error {
@@ -46,7 +47,7 @@ func WriteSave(w io.Writer, t *ipvs.Table) error {
 // appendDial appends what names the virtual server in both of its lines.
 func appendDial(b []byte, v *ipvs.VirtualServer) []byte {
 	if v.Mark != 0 {
-		b = strconv.AppendInt(append(b, "-f "...), int64(int32(v.Mark)), 10)
+		b = strconv.AppendUint(append(b, "-f "...), uint64(v.Mark), 10)
 		if v.Family == netfilter.IPv6 {
 			b = append(b, " -6"...)
 		}

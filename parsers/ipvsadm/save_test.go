@@ -262,7 +262,7 @@ func TestWriteSave(t *testing.T) {
 -a -f 5 -r 10.1.0.1:0 -i -w 1 --tun-type ipip
 -a -f 5 -r 10.1.0.2:0 -i -w 1 --tun-type gue --tun-port 5555 --tun-remcsum
 -a -f 5 -r 10.1.0.3:0 -i -w 1 --tun-type gre --tun-nocsum -x 100 -y 80
--A -f -1 -6 -s rr
+-A -f 4294967295 -6 -s rr
 -A -t web.example:http -s rr
 -a -t web.example:http -r web-1.example:webcache -m -w 1
 `

@@ -173,6 +173,25 @@ func (s *Set) Add(e Element) {
 	s.count++
 }
 
+// AddPlain appends an element of one key, with a value or a verdict if the set is
+// a map, and nothing else. It keeps copies.
+func (s *Set) AddPlain(key, data []byte, verdict Statement) {
+	s.keys = append(s.keys, key...)
+	if s.intervals {
+		s.keys = append(s.keys, key...)
+	}
+	if s.Data != nil {
+		s.data = append(s.data, data...)
+		if s.ranges {
+			s.data = append(s.data, data...)
+		}
+	}
+	if s.Verdicts {
+		s.verdicts = append(s.verdicts, verdict)
+	}
+	s.count++
+}
+
 // doubled are keys made ranges of one.
 func doubled(keys []byte, width int) []byte {
 	out := make([]byte, 0, 2*cap(keys))

@@ -144,19 +144,59 @@ func (r *jsonReader) literal() string {
 	return r.text[start:r.at]
 }
 
-// skip reads any value, and gives its text.
+// skip reads any value, and gives its text. Of an object or array it looks for
+// the end only: who wants what is in it finds what is wrong there.
 func (r *jsonReader) skip() string {
-	r.blanks()
-	start := r.at
 	switch r.next() {
-	case '{':
-		r.fields(func(string) { r.skip() })
-	case '[':
-		r.values(func() { r.skip() })
+	case '{', '[':
+		start := r.at
+		r.brackets()
+		return r.text[start:r.at]
 	case '"':
+		start := r.at
 		r.string()
-	default:
-		r.literal()
+		return r.text[start:r.at]
+	case 0:
+		r.fail()
+		return ""
 	}
-	return r.text[start:min(r.at, len(r.text))]
+	return r.literal()
+}
+
+// brackets goes behind the bracket that closes the one at hand.
+func (r *jsonReader) brackets() {
+	depth := 0
+	for i := r.at; i < len(r.text); i++ {
+		switch r.text[i] {
+		case '{', '[':
+			if depth++; depth > maxJSONDepth {
+				r.at = i
+				r.fail()
+				return
+			}
+		case '}', ']':
+			if depth--; depth == 0 {
+				r.at = i + 1
+				return
+			}
+		case '"':
+			end := strings.IndexByte(r.text[i+1:], '"')
+			if end < 0 {
+				r.at = len(r.text)
+				r.fail()
+				return
+			}
+			if strings.IndexByte(r.text[i+1:i+1+end], '\\') < 0 {
+				i += 1 + end
+				continue
+			}
+			r.at = i
+			if _, ok := r.string(); !ok {
+				return
+			}
+			i = r.at - 1
+		}
+	}
+	r.at = len(r.text)
+	r.fail()
 }

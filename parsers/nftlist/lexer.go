@@ -116,7 +116,16 @@ func (l *lexer) peek() token {
 
 // accept takes the next token if it is that word or symbol.
 func (l *lexer) accept(s string) bool {
+	at := l.at
+	for at < len(l.text) && (l.text[at] == ' ' || l.text[at] == '\t' || l.text[at] == '\r') {
+		at++
+	}
+	if !strings.HasPrefix(l.text[at:], s) {
+		return false
+	}
+	// Only now is it worth while to see where the word ends.
 	saved := *l
+	l.at = at
 	if l.next().is(s) {
 		return true
 	}
@@ -126,10 +135,16 @@ func (l *lexer) accept(s string) bool {
 
 // skipNewlines takes ends of lines, and remarks.
 func (l *lexer) skipNewlines() {
-	for {
-		saved := *l
-		if k := l.next().kind; k != newline && k != remark {
-			*l = saved
+	for l.at < len(l.text) {
+		switch l.text[l.at] {
+		case ' ', '\t', '\r':
+			l.at++
+		case '\n':
+			l.at++
+			l.line++
+		case '#':
+			l.at = l.lineEnd(l.at)
+		default:
 			return
 		}
 	}

@@ -193,6 +193,9 @@ func (p *parser) elements(s *netfilter.Set) bool {
 	defer func() { p.commas = commas }()
 	for {
 		p.skipNewlines()
+		if p.plainElement(s) {
+			continue
+		}
 		t := p.peek()
 		switch {
 		case t.is("}"):

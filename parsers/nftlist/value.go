@@ -12,6 +12,16 @@ import (
 func (p *parser) constant(types []netfilter.DataType) (c netfilter.Constant, ok bool) {
 	c.Type = types
 	if len(types) == 1 {
+		saved := p.lexer
+		if tok := p.next(); tok.kind == word {
+			var room [16]byte
+			if key, ok := appendPlain(room[:0], types[0], tok.text); ok {
+				c.First = netfilter.Key(key)
+				c.Last = c.First
+				return c, true
+			}
+		}
+		p.lexer = saved
 		c.First, c.Last, ok = p.valueRange(types[0])
 		return c, ok
 	}
@@ -19,9 +29,18 @@ func (p *parser) constant(types []netfilter.DataType) (c netfilter.Constant, ok 
 	first, last := room[:0:64], room[64:64]
 	ranges := false
 	for i, t := range types {
-		if i > 0 && !p.want(".") {
-			return c, false
+		if i > 0 && !p.accept(".") {
+			return c, p.fail(p.peek(), `"."`)
 		}
+		saved := p.lexer
+		if tok := p.next(); tok.kind == word {
+			before := len(first)
+			if first, ok = appendPlain(first, t, tok.text); ok {
+				last = append(last, first[before:]...)
+				continue
+			}
+		}
+		p.lexer = saved
 		a, z, ok := p.valueRange(t)
 		if !ok {
 			return c, false
@@ -35,6 +54,53 @@ func (p *parser) constant(types []netfilter.DataType) (c netfilter.Constant, ok 
 		c.Last = netfilter.Key(last)
 	}
 	return c, true
+}
+
+// appendPlain appends the key of a value as most are: an IPv4 address, a port, a
+// number, a well-known protocol. It is valueRange without detours.
+func appendPlain(to []byte, t netfilter.DataType, text string) ([]byte, bool) {
+	switch t {
+	case netfilter.TypeIPv4:
+		var a [4]byte
+		part, digits, n := 0, 0, 0
+		for i := range len(text) {
+			switch c := text[i]; {
+			case c == '.' && digits > 0 && part < 3:
+				a[part] = byte(n)
+				part, digits, n = part+1, 0, 0
+			case c >= '0' && c <= '9' && (digits == 0 || n > 0):
+				n, digits = n*10+int(c-'0'), digits+1
+				if n > 255 {
+					return to, false
+				}
+			default:
+				return to, false
+			}
+		}
+		if part != 3 || digits == 0 {
+			return to, false
+		}
+		a[3] = byte(n)
+		return append(to, a[:]...), true
+	case netfilter.TypePort:
+		if n, ok := shortNumber(text); ok {
+			return append(to, byte(n>>8), byte(n)), true
+		}
+	case netfilter.TypeProtocol:
+		switch text {
+		case "tcp":
+			return append(to, netfilter.TCP), true
+		case "udp":
+			return append(to, netfilter.UDP), true
+		case "sctp":
+			return append(to, netfilter.SCTP), true
+		}
+	case netfilter.TypeInteger:
+		if n, ok := shortNumber(text); ok {
+			return append(to, 0, 0, 0, 0, 0, 0, byte(n>>8), byte(n)), true
+		}
+	}
+	return to, false
 }
 
 // valueRange reads one value of a type, or a range or prefix.

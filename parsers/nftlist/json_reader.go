@@ -180,21 +180,11 @@ func (r *jsonReader) brackets() {
 				return
 			}
 		case '"':
-			end := strings.IndexByte(r.text[i+1:], '"')
-			if end < 0 {
-				r.at = len(r.text)
-				r.fail()
-				return
+			for i++; i < len(r.text) && r.text[i] != '"'; i++ {
+				if r.text[i] == '\\' {
+					i++
+				}
 			}
-			if strings.IndexByte(r.text[i+1:i+1+end], '\\') < 0 {
-				i += 1 + end
-				continue
-			}
-			r.at = i
-			if _, ok := r.string(); !ok {
-				return
-			}
-			i = r.at - 1
 		}
 	}
 	r.at = len(r.text)

@@ -84,12 +84,26 @@ func (w *jsonText) write(parts ...string) {
 
 // word writes a string as a word, in quotation marks if it would not be one.
 func (w *jsonText) word(s string) {
-	if w.quote || s == "" || strings.ContainsAny(s, " \t\r\n{};,()\"#&|^<>!=") {
+	if w.quote || s == "" {
 		w.quoted(s)
 		return
 	}
+	for i := range len(s) {
+		if needsQuotes[s[i]] {
+			w.quoted(s)
+			return
+		}
+	}
 	w.write(s)
 }
+
+// needsQuotes are the characters that are in no word.
+var needsQuotes = func() (table [256]bool) {
+	for _, c := range []byte(" \t\r\n{};,()\"#&|^<>!=") {
+		table[c] = true
+	}
+	return table
+}()
 
 // quoted writes a string in quotation marks; nft has no escapes for one in it.
 func (w *jsonText) quoted(s string) {
@@ -98,55 +112,75 @@ func (w *jsonText) quoted(s string) {
 
 // value writes any expression or constant.
 func (w *jsonText) value(text string) {
+	r := jsonReader{text: text}
+	w.read(&r)
+}
+
+// read writes the expression or constant that the reader comes to.
+func (w *jsonText) read(r *jsonReader) {
 	if w.depth++; w.depth > maxJSONDepth {
-		w.write("?")
+		r.fail()
 	}
-	defer func() { w.depth-- }()
-	if w.depth > maxJSONDepth {
-		return
-	}
-	text = strings.TrimLeft(text, " \t\r\n")
-	if text == "" {
-		w.write("?")
-		return
-	}
-	switch text[0] {
+	switch r.next() {
 	case '"':
-		w.word(plainString(text))
+		s, _ := r.string()
+		w.word(s)
 	case '[':
-		w.joined(text, ",")
+		w.join(r, ",")
 	case '{':
-		r := jsonReader{text: text}
 		done := false
 		r.fields(func(key string) {
-			value := r.skip()
-			if !done {
-				w.expression(key, value)
-				done = true
+			switch {
+			case done:
+				r.skip()
+			case key == "concat" && r.next() == '[':
+				w.join(r, " . ")
+			case key == "set" && r.next() == '[':
+				w.write("{ ")
+				w.readElements(r)
+				w.write(" }")
+			default:
+				w.expression(key, r.skip())
 			}
+			done = true
 		})
-	case 't':
-		w.write("exists")
-	case 'f':
-		w.write("missing")
+	case 0:
+		w.write("?")
+	default:
+		w.literal(r.literal())
+	}
+	w.depth--
+}
+
+// literal writes a number, or whether something is there.
+func (w *jsonText) literal(text string) {
+	switch text {
+	case "true":
+		text = "exists"
+	case "false":
+		text = "missing"
 	default:
 		if n, err := strconv.ParseUint(text, 10, 64); err == nil && w.hex {
 			text = "0x" + strconv.FormatUint(n, 16)
 		}
-		w.word(text)
 	}
+	w.word(text)
 }
 
 // joined writes an array's values with something between them.
 func (w *jsonText) joined(text, between string) {
 	r := jsonReader{text: text}
+	w.join(&r, between)
+}
+
+func (w *jsonText) join(r *jsonReader, between string) {
 	first := true
 	r.values(func() {
 		if !first {
 			w.write(between)
 		}
 		first = false
-		w.value(r.skip())
+		w.read(r)
 	})
 }
 
@@ -296,36 +330,26 @@ func (w *jsonText) set(text string) {
 
 // elements writes an array of elements: a value each, or a key with its data.
 func (w *jsonText) elements(text string) {
-	if !strings.HasPrefix(text, "[") {
-		w.value(text) // one element alone
+	r := jsonReader{text: text}
+	if r.next() != '[' {
+		w.read(&r) // one element alone
 		return
 	}
-	r := jsonReader{text: text}
+	w.readElements(&r)
+}
+
+func (w *jsonText) readElements(r *jsonReader) {
 	first := true
 	r.values(func() {
 		if !first {
 			w.write(", ")
 		}
 		first = false
-		item := r.skip()
-		if !strings.HasPrefix(item, "[") {
-			w.value(item)
-			return
+		if r.next() == '[' {
+			w.join(r, " : ")
+		} else {
+			w.read(r)
 		}
-		w.mapping(item)
-	})
-}
-
-// mapping writes an element of a map: "[key, data]".
-func (w *jsonText) mapping(text string) {
-	r := jsonReader{text: text}
-	n := 0
-	r.values(func() {
-		if n == 1 {
-			w.write(" : ")
-		}
-		n++
-		w.value(r.skip())
 	})
 }
 

@@ -412,3 +412,41 @@ func (p *promises) check(s *objects.Service, to netip.AddrPort, protocol uint8, 
 		p.t.Errorf("%s, %s/%s from %s %s:\n%s", s, to, netfilter.ProtocolName(protocol), c.from, c.source, diff)
 	}
 }
+
+// Whichever text the IPVS table comes from, packets go the same way.
+func TestIPVSFromEveryText(t *testing.T) {
+	texts := map[string]*snapshot.Snapshot{}
+	for _, name := range []string{"ipvsadm-Ln.txt", "proc-net-ip_vs.txt"} {
+		text, err := os.ReadFile("../../samples/testdata/ipvs/service-zoo/" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		texts[name] = edited(t, "ipvs-service-zoo", func(file, whole string) string {
+			if file == "ipvsadm-save.txt" {
+				return string(text)
+			}
+			return whole
+		})
+	}
+	saved := sample(t, "ipvs-service-zoo")
+	ends := func(s *snapshot.Snapshot, f trace.Flow) []string {
+		var all []string
+		for _, o := range follow(t, s, f).Outcomes {
+			all = append(all, fmt.Sprint(o.Verdict, o.Endpoint, o.Masquerade, o.Probability))
+		}
+		slices.Sort(all) // the kernel's own listing has another order
+		return all
+	}
+	for _, v := range saved.IPVS.Services() {
+		f := trace.Flow{From: trace.FromExternal, Source: netip.MustParseAddr("172.18.0.100"), Destination: v.Address, Port: v.Port, Protocol: v.Protocol}
+		if v.Address.Is6() {
+			f.Source = netip.MustParseAddr("fc00:f853:ccd:e793::4")
+		}
+		want := ends(saved, f)
+		for name, s := range texts {
+			if diff := cmp.Diff(want, ends(s, f)); diff != "" {
+				t.Errorf("%s, %s:\n%s", name, v, diff)
+			}
+		}
+	}
+}

@@ -1,12 +1,14 @@
 package trace_test
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/svcpath/svcpath/analyzer/ipvs"
 	"github.com/svcpath/svcpath/analyzer/netfilter"
 	"github.com/svcpath/svcpath/analyzer/source"
 	"github.com/svcpath/svcpath/analyzer/trace"
@@ -142,6 +144,32 @@ func TestIPVS(t *testing.T) {
 				t.Error(diff)
 			}
 		})
+	}
+}
+
+// Whatever the scheduler, weights and persistence: what the outcomes get sums
+// to 1, and no real server that takes nothing gets a new client.
+func TestIPVSSums(t *testing.T) {
+	weights := [][]int{{}, {1}, {0}, {1, 1}, {3, 0, 2}, {0, 0}, {5, 5, 5, 1}}
+	for _, scheduler := range append(ipvs.Schedulers(), "homemade") {
+		for _, flags := range []string{"", " -b flag-1"} {
+			for _, persistent := range []string{"", " -p 60"} {
+				for _, w := range weights {
+					var table strings.Builder
+					fmt.Fprintf(&table, "-A -t 10.96.0.1:80 -s %s%s%s\n", scheduler, persistent, flags)
+					for i, weight := range w {
+						fmt.Fprintf(&table, "-a -t 10.96.0.1:80 -r 10.1.0.%d:80 -m -w %d\n", i+5, weight)
+					}
+					s := read(t, save()+nodeWithVIPs+table.String())
+					for _, o := range follow(t, s, outside("10.96.0.1:80")).Outcomes { // which checks the sum
+						isNew := !slices.ContainsFunc(o.Assumptions, func(a trace.Assumption) bool { return strings.Contains(a.Text, "remembers 10.") })
+						if o.Verdict == trace.DNAT && isNew && w[o.Endpoint.Addr().As4()[3]-5] == 0 {
+							t.Errorf("%s%s", table.String(), summary(follow(t, s, outside("10.96.0.1:80"))))
+						}
+					}
+				}
+			}
+		}
 	}
 }
 

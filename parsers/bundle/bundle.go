@@ -44,6 +44,21 @@ type Host struct {
 	// KubeProxyMode is what kube-proxy answers at /proxyMode.
 	KubeProxyMode string            `json:"kubeProxyMode,omitempty"`
 	Sysctls       map[string]string `json:"sysctls,omitempty"`
+	// IPTables has up to one of each family.
+	IPTables []IPTables `json:"iptables,omitempty"`
+}
+
+// An IPTables is the iptables that the node's own programs use, for one family.
+// A node can have the other back end's beside it, under another name.
+type IPTables struct {
+	Family  string `json:"family"` // "IPv4" or "IPv6"
+	Path    string `json:"path"`
+	Version string `json:"version"` // "1.8.9"
+	// Backend is the one that it writes to: "legacy" or "nft".
+	Backend string `json:"backend"`
+	// RandomFully says that it knows MASQUERADE's --random-fully, which
+	// kube-proxy writes wherever it can.
+	RandomFully bool `json:"randomFully"`
 }
 
 // A Tool is a program that was asked for its version.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"time"
+
+	"github.com/svcpath/svcpath/analyzer/netfilter"
 )
 
 // A Machine is what a recording asks. It changes nothing.
@@ -17,6 +19,8 @@ type Machine interface {
 	// IPVS is the kernel's table of virtual servers, as "ipvsadm-save -n"
 	// prints it.
 	IPVS(ctx context.Context) (string, error)
+	// IPTables finds the iptables that the node's programs use.
+	IPTables(ctx context.Context, family netfilter.Family) (IPTables, error)
 	// Get asks a web server of the machine itself.
 	Get(ctx context.Context, url string, limit int) (string, error)
 	Platform() string
@@ -32,6 +36,15 @@ type Output struct {
 	// ExitStatus is the command's; -1 when it was not run to its end.
 	ExitStatus int
 	Err        error // nil if the command succeeded
+}
+
+// IPTables is a program that writes rules.
+type IPTables struct {
+	Path    string
+	Version string // "1.8.9"
+	// RandomFully says that it knows MASQUERADE's --random-fully, which
+	// kube-proxy writes wherever it can.
+	RandomFully bool
 }
 
 const (

@@ -50,6 +50,7 @@ func (r Recording) Write(ctx context.Context, w io.Writer) (*bundle.Manifest, er
 		APIVersion: bundle.APIVersion, Kind: bundle.Kind, Time: r.Time.UTC().Truncate(time.Second),
 		Recorder: r.Recorder, Host: r.host(ctx), Tools: r.tools(ctx),
 	}
+	m.Host.IPTables = r.iptables(ctx, m.Tools)
 	out := newArchive(w, r.Time)
 	var waiting []held
 	done := map[string]bundle.Status{}
@@ -130,6 +131,9 @@ func Commands(redacted bool) []string {
 	lines = append(lines, "get "+proxyModeURL)
 	for _, t := range tools {
 		lines = append(lines, strings.Join(t, " "))
+	}
+	for _, f := range families {
+		lines = append(lines, findIPTables(f))
 	}
 	for _, s := range plan {
 		for i, a := range s.ways {

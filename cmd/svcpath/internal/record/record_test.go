@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
+	"github.com/svcpath/svcpath/analyzer/netfilter"
 	"github.com/svcpath/svcpath/analyzer/source"
 	"github.com/svcpath/svcpath/cmd/svcpath/internal/record"
 	"github.com/svcpath/svcpath/parsers/bundle"
@@ -78,8 +79,15 @@ func (f *fake) Readlink(name string) (string, error) {
 }
 
 func (f *fake) IPVS(context.Context) (string, error) { return f.ipvs, f.ipvsErr }
-func (f *fake) Platform() string                     { return "linux/test" }
-func (f *fake) UserID() int                          { return 0 }
+func (f *fake) IPTables(_ context.Context, family netfilter.Family) (record.IPTables, error) {
+	if family == netfilter.IPv6 {
+		return record.IPTables{}, exec.ErrNotFound
+	}
+	return record.IPTables{Path: "/usr/sbin/iptables", Version: "1.8.9", RandomFully: true}, nil
+}
+
+func (f *fake) Platform() string { return "linux/test" }
+func (f *fake) UserID() int      { return 0 }
 
 func (f *fake) Get(_ context.Context, url string, _ int) (string, error) {
 	if f.mode == "" {
@@ -233,6 +241,7 @@ func TestWholeNode(t *testing.T) {
 	host := bundle.Host{
 		Hostname: "node-1", Kernel: "6.1.0", OS: "Debian 12", Platform: "linux/test", NetworkNamespace: "net:[2]", FirstNamespace: "net:[1]",
 		KubeProxyMode: "ipvs", Sysctls: map[string]string{"net.ipv4.ip_forward": "1"},
+		IPTables: []bundle.IPTables{{Family: "IPv4", Path: "/usr/sbin/iptables", Version: "1.8.9", Backend: "nft", RandomFully: true}},
 	}
 	if diff := cmp.Diff(host, m.Host); diff != "" {
 		t.Errorf("host (-want +got):\n%s", diff)
@@ -398,7 +407,8 @@ func TestCommandsOnlyRead(t *testing.T) {
 		"read": true, "get": true, "iptables": true, "ip6tables": true, "nft": true, "ipset": true, "ip": true, "conntrack": true,
 	}
 	for _, line := range record.Commands(false) {
-		words := strings.Fields(line)
+		command, _, _ := strings.Cut(line, "    # ")
+		words := strings.Fields(command)
 		name, rest := words[0], strings.Join(words[1:], " ")
 		switch {
 		case strings.HasSuffix(name, "-save"):

@@ -33,13 +33,27 @@ func (n *names) find(named *slab[Chain], name string, hash uint32) *nameSlot {
 	}
 }
 
+// expect makes room for so many names more.
+func (n *names) expect(more int) {
+	size := max(64, len(n.slots))
+	for 3*(n.taken+more) > 2*size {
+		size *= 2
+	}
+	if size > len(n.slots) {
+		n.resize(size)
+	}
+}
+
 // grow makes room for one name more, if there is none.
 func (n *names) grow() {
-	if 3*(n.taken+1) <= 2*len(n.slots) {
-		return
+	if 3*(n.taken+1) > 2*len(n.slots) {
+		n.expect(1)
 	}
+}
+
+func (n *names) resize(size int) {
 	old := n.slots
-	n.slots = make([]nameSlot, max(64, 2*len(old)))
+	n.slots = make([]nameSlot, size)
 	mask := uint32(len(n.slots) - 1)
 	for _, s := range old {
 		if s.number == 0 {

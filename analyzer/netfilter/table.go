@@ -2,6 +2,7 @@ package netfilter
 
 import (
 	"iter"
+	"slices"
 
 	"github.com/svcpath/svcpath/analyzer/source"
 )
@@ -53,6 +54,12 @@ type Table struct {
 // NewTable makes an empty table.
 func NewTable(family Family, name string) *Table {
 	return &Table{Family: family, Name: name}
+}
+
+// Expect makes room for so many chains more, and for as many names.
+func (t *Table) Expect(chains int) {
+	t.chains = slices.Grow(t.chains, chains)
+	t.names.expect(chains)
 }
 
 // notDeclared is the index of a chain that is only known by name.

@@ -18,15 +18,18 @@ import (
 	"github.com/svcpath/svcpath/analyzer/trace"
 )
 
-// maxChecked is how many entries are followed. On larger nodes they are spread
+// Up to maxChecked entries all are followed. On larger nodes a sample is, spread
 // evenly over all: a rule that stands in everybody's way shows all the same,
 // and the answer stays quick.
-const maxChecked = 1000
+const (
+	maxChecked = 1000
+	sample     = 250
+)
 
 // Check follows an outside client's packet to every entry whose verdict says
 // where it ends, and gives a finding for each that ends otherwise. Entries for
 // which no such packet can be named, and ends that rest on assumptions, give
-// none. Of more than maxChecked entries it checks as many, and remarks on it.
+// none. Of more than maxChecked entries it checks a sample, and remarks on it.
 func Check(s *snapshot.Snapshot, inv *inventory.Inventory, tracer *trace.Tracer) ([]audit.Finding, []source.Diagnostic) {
 	findings := []audit.Finding{}
 	c := checker{snapshot: s, tracer: tracer}
@@ -34,7 +37,10 @@ func Check(s *snapshot.Snapshot, inv *inventory.Inventory, tracer *trace.Tracer)
 	for _, svc := range inv.Services {
 		entries += len(svc.Entries)
 	}
-	stride := (entries + maxChecked - 1) / maxChecked
+	stride := 1
+	if entries > maxChecked {
+		stride = (entries + sample - 1) / sample
+	}
 	i, checked := 0, 0
 	for _, svc := range inv.Services {
 		for _, e := range svc.Entries {

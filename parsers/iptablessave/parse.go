@@ -155,8 +155,30 @@ func (p *parser) content(at source.Cursor, line, body string) (known, taken bool
 	if p.table == nil {
 		return true, p.addLoose(at, line, body)
 	}
+	if p.table.declared && len(p.table.Chains()) == fewChains {
+		p.table.Expect(chainLines(at))
+	}
 	p.chain(p.table, at.Pos(), line, d)
 	return true, true
+}
+
+const (
+	// fewChains are those of most tables. When there are more, the others are
+	// counted ahead: room that grows by doubling takes half as much again.
+	fewChains  = 64
+	mostChains = 1 << 20 // that room is made for before they are read
+)
+
+// chainLines counts the lines from the cursor on that declare chains.
+func chainLines(at source.Cursor) (n int) {
+	for text := at.File.Text[at.Offset:]; strings.HasPrefix(text, ":") && n < mostChains; n++ {
+		end := strings.IndexByte(text, '\n')
+		if end < 0 {
+			return n + 1
+		}
+		text = text[end+1:]
+	}
+	return n
 }
 
 // begin takes the header of a table. It is false when the header is another

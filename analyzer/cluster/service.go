@@ -15,9 +15,10 @@ type Service struct {
 	// Headless says that the Service has no cluster IP by wish ("None").
 	// kube-proxy leaves such Services alone.
 	Headless bool
-	// ProxyName is the label service.kubernetes.io/service-proxy-name: it
-	// gives the Service to another proxy. "" for kube-proxy's own.
-	ProxyName string
+	// OtherProxy says that a label keeps kube-proxy from looking at the
+	// Service: service.kubernetes.io/service-proxy-name or …/headless, whatever
+	// their values (cmd/kube-proxy/app/server.go).
+	OtherProxy bool
 
 	ClusterIPs  []netip.Addr // empty for a headless one
 	ExternalIPs []netip.Addr
@@ -37,9 +38,9 @@ type Service struct {
 func (s *Service) String() string { return s.Namespace + "/" + s.Name }
 
 // Proxied reports whether kube-proxy handles the Service (pkg/proxy/util,
-// ShouldSkipService; pkg/proxy/config, the informer's label selector).
+// ShouldSkipService).
 func (s *Service) Proxied() bool {
-	return !s.Headless && s.Type != ExternalName && s.ProxyName == ""
+	return !s.Headless && s.Type != ExternalName && !s.OtherProxy
 }
 
 // A ServiceType is a Service's spec.type.

@@ -183,9 +183,6 @@ func (b *balancer) holds(name string, d dial) (elements []SetElement, answer ter
 	return nil, maybe
 }
 
-// hasSets reports whether the family's sets were captured at all.
-func (b *balancer) hasSets() bool { return b.set(kubeproxy.ClusterIPSet) != nil }
-
 // isLocal is Snapshot.IsLocal for the family.
 func (b *balancer) isLocal(a netip.Addr) (local, known bool) {
 	return b.own[a] || a.IsLoopback(), len(b.own) > 0

@@ -134,6 +134,14 @@ func TestIPVSFaults(t *testing.T) {
 			nil, []string{"KP2001"}},
 		{"a rule that drops what IPVS sends on", []change{{"iptables-save.txt", "[123:6919] -A OUTPUT", "[0:0] -A OUTPUT -d 10.244.2.91/32 -j DROP\n[123:6919] -A OUTPUT"}},
 			nil, []string{"KP2001", "KP2001"}},
+		{"kube-proxy up to 1.24", []change{{"iptables-save.txt", "", upTo124}},
+			[]entry{
+				{"203.0.113.11:80/tcp", inventory.Filtered, inventory.MasqueradeAlways, []string{"192.0.2.7/32, 198.51.100.0/24", "KUBE-LOAD-BALANCER"}},
+				{"203.0.113.13:80/tcp", inventory.LocalEndpoints, inventory.MasqueradeHairpin, nil},
+				{":30081/tcp", inventory.LocalEndpoints, inventory.MasqueradeHairpin, nil},
+				{":30080/tcp", inventory.SameBackends, inventory.MasqueradeAlways, nil},
+				{"10.96.20.1:80/tcp", inventory.IsClusterIP, inventory.MasqueradeConditional, nil},
+			}, nil},
 		{"without the sets", []change{noSets},
 			[]entry{
 				{"10.96.20.1:80/tcp", inventory.IsClusterIP, inventory.MasqueradeUnknown, nil},
@@ -186,6 +194,53 @@ func TestIPVSFaults(t *testing.T) {
 		})
 	}
 }
+
+// upTo124 is what kube-proxy wrote before it had KUBE-PROXY-FIREWALL (1.25) and
+// KUBE-IPVS-FILTER (1.26): source ranges in nat, where packets are marked for
+// kubelet's KUBE-FIREWALL of filter to drop.
+const upTo124 = `*nat
+:PREROUTING ACCEPT [0:0]
+:POSTROUTING ACCEPT [0:0]
+:KUBE-FIREWALL - [0:0]
+:KUBE-LOAD-BALANCER - [0:0]
+:KUBE-MARK-DROP - [0:0]
+:KUBE-MARK-MASQ - [0:0]
+:KUBE-NODE-PORT - [0:0]
+:KUBE-POSTROUTING - [0:0]
+:KUBE-SERVICES - [0:0]
+-A PREROUTING -j KUBE-SERVICES
+-A POSTROUTING -j KUBE-POSTROUTING
+-A KUBE-FIREWALL -m set --match-set KUBE-LOAD-BALANCER-SOURCE-CIDR dst,dst,src -j RETURN
+-A KUBE-FIREWALL -m set --match-set KUBE-LOAD-BALANCER-SOURCE-IP dst,dst,src -j RETURN
+-A KUBE-FIREWALL -j KUBE-MARK-DROP
+-A KUBE-LOAD-BALANCER -m set --match-set KUBE-LOAD-BALANCER-FW dst,dst -j KUBE-FIREWALL
+-A KUBE-LOAD-BALANCER -m set --match-set KUBE-LOAD-BALANCER-LOCAL dst,dst -j RETURN
+-A KUBE-LOAD-BALANCER -j KUBE-MARK-MASQ
+-A KUBE-MARK-DROP -j MARK --set-xmark 0x8000/0x8000
+-A KUBE-MARK-MASQ -j MARK --set-xmark 0x4000/0x4000
+-A KUBE-NODE-PORT -p tcp -m set --match-set KUBE-NODE-PORT-LOCAL-TCP dst -j RETURN
+-A KUBE-NODE-PORT -p tcp -m set --match-set KUBE-NODE-PORT-TCP dst -j KUBE-MARK-MASQ
+-A KUBE-POSTROUTING -m set --match-set KUBE-LOOP-BACK dst,dst,src -j MASQUERADE
+-A KUBE-POSTROUTING -m mark ! --mark 0x4000/0x4000 -j RETURN
+-A KUBE-POSTROUTING -j MARK --set-xmark 0x4000/0x0
+-A KUBE-POSTROUTING -j MASQUERADE --random-fully
+-A KUBE-SERVICES -m set --match-set KUBE-LOAD-BALANCER dst,dst -j KUBE-LOAD-BALANCER
+-A KUBE-SERVICES ! -s 10.244.0.0/16 -m set --match-set KUBE-CLUSTER-IP dst,dst -j KUBE-MARK-MASQ
+-A KUBE-SERVICES -m set --match-set KUBE-EXTERNAL-IP dst,dst -j KUBE-MARK-MASQ
+-A KUBE-SERVICES -m addrtype --dst-type LOCAL -j KUBE-NODE-PORT
+-A KUBE-SERVICES -m set --match-set KUBE-CLUSTER-IP dst,dst -j ACCEPT
+-A KUBE-SERVICES -m set --match-set KUBE-LOAD-BALANCER dst,dst -j ACCEPT
+COMMIT
+*filter
+:INPUT ACCEPT [0:0]
+:FORWARD ACCEPT [0:0]
+:OUTPUT ACCEPT [0:0]
+:KUBE-FIREWALL - [0:0]
+-A INPUT -j KUBE-FIREWALL
+-A OUTPUT -j KUBE-FIREWALL
+-A KUBE-FIREWALL -m mark --mark 0x8000/0x8000 -j DROP
+COMMIT
+`
 
 // The recorded fault names both servers, with names and without.
 func TestDriftNamesBothServers(t *testing.T) {

@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	"github.com/svcpath/svcpath/analyzer/ipvs"
-	"github.com/svcpath/svcpath/analyzer/netfilter"
 )
 
 // An ipvsReason is what an entry's explanation is made of.
@@ -24,7 +23,6 @@ type ipvsReason struct {
 	at      *ipvs.VirtualServer // the virtual server that differs, of several
 	why     why
 	ranges  []netip.Prefix
-	open    *netfilter.Rule
 }
 
 // A why tells verdicts of one kind apart.
@@ -104,8 +102,6 @@ func (b *balancer) verdict(r *ipvsReason) Verdict {
 	}
 	if w := b.refusalOf(e); w.refused == yes {
 		return because(Broken, refusedByRule)
-	} else if w.refused == maybe && b.hasSets() {
-		r.open = w.open
 	}
 	if len(r.pool.servers) == 0 {
 		if r.pool.open {

@@ -18,8 +18,6 @@ type ruleWalk struct {
 	marked   ternary
 	detector bool
 	refused  ternary // dropped or rejected
-	// open is a rule that could not be told, nil for none.
-	open *netfilter.Rule
 
 	depth int
 }
@@ -44,10 +42,10 @@ func (b *balancer) clientTo(e *ipvsDraft) *client {
 }
 
 // through follows the packet through a chain that it comes to for certain or
-// perhaps. It reports whether the packet's way through the table ends there.
-func (b *balancer) through(w *ruleWalk, c *client, chain *netfilter.Chain, comes ternary) (ended bool) {
+// perhaps. It tells whether the packet's way through the table ends there.
+func (b *balancer) through(w *ruleWalk, c *client, chain *netfilter.Chain, comes ternary) (ends ternary) {
 	if w.depth >= maxDepth {
-		return true
+		return maybe
 	}
 	w.depth++
 	defer func() { w.depth-- }()
@@ -56,10 +54,8 @@ func (b *balancer) through(w *ruleWalk, c *client, chain *netfilter.Chain, comes
 		if cond.holds == no || len(cond.sources) > 0 {
 			continue
 		}
-		cond.holds = min(cond.holds, comes)
-		if cond.holds == maybe && w.open == nil {
-			w.open = r
-		}
+		// A rule that may have ended the way leaves nothing certain after it.
+		cond.holds = min(cond.holds, comes, ends.not())
 		if jump, ok := r.Jump(); ok && b.isMasquerade(jump) || setsBits(r, b.masqueradeBits) {
 			w.mark(r, cond)
 			continue
@@ -70,37 +66,36 @@ func (b *balancer) through(w *ruleWalk, c *client, chain *netfilter.Chain, comes
 			}
 			before := len(w.path)
 			w.step(r, cond)
-			ended := b.through(w, c, jump.Chain, cond.holds)
+			inner := b.through(w, c, jump.Chain, cond.holds)
 			if len(w.path) == before+1 {
 				w.path = w.path[:before] // nothing happened there
 			}
-			if ended && cond.holds == yes {
-				return true
-			}
-			continue
-		}
-		switch verdict := r.Target().(type) {
-		case *netfilter.Reject:
-			if w.refuse(r, cond) {
-				return true
-			}
-		case netfilter.Verdict:
-			switch verdict {
-			case netfilter.Drop:
-				if w.refuse(r, cond) {
-					return true
-				}
-			case netfilter.Accept, netfilter.Return:
-				if cond.holds == yes {
+			ends = max(ends, min(inner, cond.holds))
+		} else {
+			switch verdict := r.Target().(type) {
+			case *netfilter.Reject:
+				ends = max(ends, w.refuse(r, cond))
+			case netfilter.Verdict:
+				switch verdict {
+				case netfilter.Drop:
+					ends = max(ends, w.refuse(r, cond))
+				case netfilter.Accept:
 					w.step(r, cond)
-					return verdict == netfilter.Accept
+					ends = max(ends, cond.holds)
+				case netfilter.Return:
+					w.step(r, cond)
+					if cond.holds == yes {
+						return ends
+					}
+					comes = maybe
 				}
-				// Nothing that comes after is certain any more.
-				comes = maybe
 			}
+		}
+		if ends == yes {
+			return yes
 		}
 	}
-	return false
+	return ends
 }
 
 func setsBits(r *netfilter.Rule, bits uint32) bool {
@@ -122,10 +117,11 @@ func (w *ruleWalk) mark(r *netfilter.Rule, cond condition) {
 	w.step(r, cond)
 }
 
-func (w *ruleWalk) refuse(r *netfilter.Rule, cond condition) (ended bool) {
+// refuse notes a rule that refuses the packet: for certain, or perhaps.
+func (w *ruleWalk) refuse(r *netfilter.Rule, cond condition) ternary {
 	w.refused = max(w.refused, cond.holds)
 	w.step(r, cond)
-	return cond.holds == yes
+	return cond.holds
 }
 
 // masquerade follows the packet through nat's PREROUTING.
@@ -160,8 +156,6 @@ func (b *balancer) masquerade(e *ipvsDraft, p *pool) (Masquerading, []*netfilter
 		return MasqueradeConditional, w.path
 	case w.marked == yes:
 		return MasqueradeAlways, w.path
-	case w.open != nil:
-		return MasqueradeUnknown, w.path
 	}
 	// The packets of an endpoint of this node to itself are told by a set of
 	// their own.

@@ -117,9 +117,6 @@ func (d *poolDifference) none() bool {
 	return len(d.missing)+len(d.foreign)+len(d.weights) == 0 && !d.scheduler
 }
 
-// sameServers reports whether only weights or schedulers differ, if anything.
-func (d *poolDifference) sameServers() bool { return len(d.missing)+len(d.foreign) == 0 }
-
 // compare tells in what a pool differs from another.
 func (p *pool) compare(other *pool) *poolDifference {
 	d := &poolDifference{scheduler: p.scheduler != other.scheduler && p.scheduler != "" && other.scheduler != ""}

@@ -11,7 +11,7 @@ import (
 // hint proposes what to run next: the capture that is missing most, else the
 // graph of the service that deserves a look first. "" when there is neither.
 func hint(a *analyzer.Analysis, inputs []string) string {
-	if len(a.Inventory.Services) == 0 && a.Inventory.Mode != kubeproxy.IPTables && a.Inventory.Mode != kubeproxy.NoMode && a.Inventory.Mode != kubeproxy.UnknownMode {
+	if len(a.Inventory.Services) == 0 && a.Inventory.Mode != kubeproxy.IPTables && a.Inventory.Mode != kubeproxy.IPVS && a.Inventory.Mode != kubeproxy.NoMode && a.Inventory.Mode != kubeproxy.UnknownMode {
 		return "" // more of what is not read would not help
 	}
 	for _, m := range a.Coverage.Missing {

@@ -109,6 +109,8 @@ func headline(a *analyzer.Analysis) string {
 		return "no sign of kube-proxy in this input"
 	case len(inv.Services) == 0 && inv.Mode == kubeproxy.UnknownMode:
 		return "the input holds too little to tell kube-proxy's mode, and no services"
+	case len(inv.Services) == 0 && inv.Mode == kubeproxy.IPVS:
+		return modeName(inv.Mode) + ", and neither virtual servers nor sets in the input: nothing is known of its services"
 	case len(inv.Services) == 0 && inv.Mode != kubeproxy.IPTables:
 		return modeName(inv.Mode) + ", which is recognised and not read: nothing is known of its services"
 	}

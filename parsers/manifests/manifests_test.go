@@ -64,7 +64,7 @@ const serviceJSON = `{"apiVersion": "v1", "kind": "Service",
 `
 
 var service = &cluster.Service{
-	Namespace: "shop", Name: "web", Type: cluster.LoadBalancer, ProxyName: "other",
+	Namespace: "shop", Name: "web", Type: cluster.LoadBalancer, OtherProxy: true,
 	ClusterIPs:     []netip.Addr{netip.MustParseAddr("10.96.0.7"), netip.MustParseAddr("fd00:10:96::7")},
 	ExternalIPs:    []netip.Addr{netip.MustParseAddr("198.51.100.7")},
 	Ingress:        []cluster.Ingress{{Address: netip.MustParseAddr("203.0.113.7")}, {Address: netip.MustParseAddr("203.0.113.8"), Proxy: true}},

@@ -7,9 +7,11 @@ import (
 	"github.com/svcpath/svcpath/analyzer/source"
 )
 
-// proxyLabel gives a Service to another proxy (well-known labels,
-// service.kubernetes.io/service-proxy-name).
-const proxyLabel = "service.kubernetes.io/service-proxy-name"
+// Labels that keep kube-proxy from looking at a Service.
+const (
+	proxyLabel    = "service.kubernetes.io/service-proxy-name"
+	headlessLabel = "service.kubernetes.io/headless"
+)
 
 // affinityTimeout is how long a client is remembered where nothing is said
 // (k8s.io/api/core/v1, DefaultClientIPServiceAffinitySeconds).
@@ -21,13 +23,15 @@ func (r *reader) service(pos source.Position, o *object) {
 	svc := &cluster.Service{
 		Pos: pos, Namespace: namespace, Name: name,
 		Type:                serviceType(s, spec.Type),
-		ProxyName:           string(o.Metadata.Labels[proxyLabel]),
 		ExternalIPs:         s.addresses("externalIPs", spec.ExternalIPs),
 		SourceRanges:        s.prefixes("loadBalancerSourceRanges", spec.LoadBalancerSourceRanges),
 		ExternalPolicy:      s.policy("externalTrafficPolicy", spec.ExternalTrafficPolicy),
 		InternalPolicy:      s.policy("internalTrafficPolicy", spec.InternalTrafficPolicy),
 		HealthCheckNodePort: s.port("healthCheckNodePort", spec.HealthCheckNodePort),
 	}
+	_, other := o.Metadata.Labels[proxyLabel]
+	_, headless := o.Metadata.Labels[headlessLabel]
+	svc.OtherProxy = other || headless
 	ips := spec.ClusterIPs
 	if len(ips) == 0 && spec.ClusterIP != "" {
 		ips = []text{spec.ClusterIP}

@@ -140,7 +140,14 @@ func nftTransport(m *Transport) string {
 			op = " != "
 		}
 		flags := dataTypes[TypeTCPFlags].symbols
-		parts = append(parts, "tcp flags"+op+formatFlags(flags, uint64(f.Comp), ",")+" / "+formatFlags(flags, uint64(f.Mask), ","))
+		text := "tcp flags" + op + formatFlags(flags, uint64(f.Comp), ",") + " / " + formatFlags(flags, uint64(f.Mask), ",")
+		if f.Mask&(f.Mask-1) == 0 { // nft 1.0.6 reads and prints a mask of one flag in this way only
+			if op = " == "; f.Not {
+				op = " != "
+			}
+			text = "tcp flags & " + formatFlags(flags, uint64(f.Mask), " | ") + op + formatFlags(flags, uint64(f.Comp), " | ")
+		}
+		parts = append(parts, text)
 	}
 	return strings.Join(parts, " ")
 }
@@ -274,9 +281,9 @@ func NFTStatement(family Family, s Statement) string {
 	case *RestoreMark:
 		return "meta mark set ct mark" + maskedText(TypeMark, uint64(s.ConnMask), 0)
 	case *DNAT:
-		return "dnat to " + nftNATRange(s.To) + s.Flags.nft()
+		return "dnat " + natFamily(family, s.To) + "to " + nftNATRange(s.To) + s.Flags.nft()
 	case *SNAT:
-		return "snat to " + nftNATRange(s.To) + s.Flags.nft()
+		return "snat " + natFamily(family, s.To) + "to " + nftNATRange(s.To) + s.Flags.nft()
 	case *Masquerade:
 		if s.HasPorts {
 			return "masquerade to :" + natPorts(s.Ports) + s.Flags.nft()
@@ -311,6 +318,17 @@ func nftSetMark(field string, value, mask uint32) string {
 		return fmt.Sprintf("0x%08x", value)
 	}
 	return field + maskedText(TypeMark, uint64(^mask), uint64(value))
+}
+
+// natFamily is "ip " or "ip6 " where a table of both families needs it.
+func natFamily(family Family, r NATRange) string {
+	switch {
+	case family != Inet || !r.First.IsValid():
+		return ""
+	case r.First.Is4():
+		return "ip "
+	}
+	return "ip6 "
 }
 
 func nftNATRange(r NATRange) string {

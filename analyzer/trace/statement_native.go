@@ -374,7 +374,16 @@ func (w *walk) rejection(with string) string {
 		strings.HasPrefix(with, "icmp6-") && is4:
 		return ""
 	}
+	if name, ok := rejectNames[with]; ok {
+		return name
+	}
 	return with
+}
+
+// rejectNames are iptables' words for answers that nft names otherwise.
+var rejectNames = map[string]string{
+	"icmp6-admin-prohibited": "icmp6-adm-prohibited",
+	"icmp-prot-unreachable":  "icmp-proto-unreachable",
 }
 
 var icmpxNames = map[string][2]string{

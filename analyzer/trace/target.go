@@ -47,8 +47,8 @@ func (w *walk) apply(rule *netfilter.Rule, statement netfilter.Statement, p part
 	case *netfilter.SetMark:
 		return w.change(rule, p, marked, out, func(p *packet) { p.mark = p.mark.set(s.Value, s.Mask) })
 	case *netfilter.SetConnMark, *netfilter.SaveMark, *netfilter.RestoreMark:
-		if !w.packet(p.packet).connected() {
-			if _, restores := s.(*netfilter.RestoreMark); restores && isNative(rule) {
+		if at := w.packet(p.packet); !at.connected() {
+			if isNative(rule) && !at.isTemplate() && readsConnMark(s) {
 				return w.endsRule(rule, p, out) // nft_ct.c, nft_ct_get_eval
 			}
 			return append(out, exit{particle: w.passed(rule, p)})
@@ -208,6 +208,18 @@ func (w *walk) uncertain(rule *netfilter.Rule, p particle, who string, out []exi
 	})
 	on.trail, ends.trail = w.step(p.trail, rule, p.packet, unknownTarget), w.step(p.trail, rule, p.packet, unknownTarget)
 	return possible(out, exit{particle: on}, exit{particle: ends, way: lost})
+}
+
+// readsConnMark reports whether a statement of nft asks for the connection's
+// mark before it sets a mark.
+func readsConnMark(s netfilter.Statement) bool {
+	switch s := s.(type) {
+	case *netfilter.SetConnMark:
+		return s.Mask != 1<<32-1
+	case *netfilter.SaveMark:
+		return s.ConnMask != 1<<32-1
+	}
+	return true
 }
 
 // connMark does the three things of xt_connmark.c, connmark_tg_shift.

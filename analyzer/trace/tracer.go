@@ -130,17 +130,21 @@ func newFamily(s *snapshot.Snapshot, which netfilter.Family) family {
 		// net/netfilter/nf_conntrack_proto.c, ipv4_conntrack_ops.
 		f.hooks[hook] = append(f.hooks[hook], stage{priority: netfilter.PriorityConntrack, what: conntrackStage})
 	}
-	for hook, chains := range nat {
-		if chains == nil {
-			continue
+	hasNAT := slices.ContainsFunc(nat[:], func(chains []*netfilter.Chain) bool { return chains != nil })
+	for _, hook := range []netfilter.Hook{netfilter.Prerouting, netfilter.Input, netfilter.Output, netfilter.Postrouting} {
+		// The first nat chain registers nat at all four hooks, and where there
+		// are no chains a connection is bound to stay as it is.
+		if !hasNAT {
+			break
 		}
+		chains := nat[hook]
 		// All nat chains of a hook run inside one function, which is
 		// registered at iptables' priority whatever theirs is; among
 		// themselves they keep their order (nf_nat_core.c,
 		// nf_nat_register_fn).
 		sortChains(chains)
 		priority := netfilter.PriorityNATDestination
-		if changesSource(netfilter.Hook(hook)) {
+		if changesSource(hook) {
 			priority = netfilter.PriorityNATSource
 		}
 		f.hooks[hook] = append(f.hooks[hook], stage{priority: priority, what: natStage, chains: chains})

@@ -33,6 +33,16 @@ type regression struct {
 	difference
 }
 
+// nftables stands for rules of nft's own.
+const nftables kernel.Backend = "nftables"
+
+func (r *regression) tool() string {
+	if r.backend == nftables {
+		return "nft"
+	}
+	return "iptables-" + string(r.backend)
+}
+
 // ends are what the kernel does, sorted, each once.
 func (r *regression) ends() []string {
 	var all []string
@@ -49,7 +59,7 @@ func (r *regression) ends() []string {
 func (r *regression) write(t *testing.T) {
 	t.Helper()
 	archive := &txtar.Archive{
-		Comment: []byte(fmt.Sprintf("Found with iptables-%s. %s\n\n", r.backend, r.why)),
+		Comment: []byte(fmt.Sprintf("Found with %s. %s\n\n", r.tool(), r.why)),
 		Files: []txtar.File{
 			{Name: "flow", Data: []byte(words(r.flow) + "\n")},
 			{Name: "dump", Data: []byte(r.dump)},
@@ -86,6 +96,9 @@ func readRegression(t *testing.T, path string) (r regression, ends []string) {
 		}
 	}
 	r.v6 = r.flow.Destination.Is6()
+	if strings.HasPrefix(r.dump, "table ") {
+		r.backend = nftables
+	}
 	return r, ends
 }
 
@@ -156,7 +169,7 @@ func TestRegressionsAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	n := networkOf(open(t, generatedAddresses, generatedRoutes))
-	for _, backend := range []kernel.Backend{kernel.Legacy, kernel.NFT} {
+	for _, backend := range []kernel.Backend{kernel.Legacy, kernel.NFT, nftables} {
 		node, err := kernel.Start(n.layout)
 		if err != nil {
 			t.Fatal(err)
@@ -165,11 +178,14 @@ func TestRegressionsAgain(t *testing.T) {
 		for _, path := range paths {
 			t.Run(string(backend)+"/"+strings.TrimSuffix(filepath.Base(path), ".txtar"), func(t *testing.T) {
 				r, _ := readRegression(t, path)
+				if (r.backend == nftables) != (backend == nftables) {
+					return
+				}
 				r.backend = backend
 				if err := node.Load(r.ruleset()); err != nil {
 					t.Fatal(err)
 				}
-				a := &asker{network: n, tracer: trace.New(r.open(t)), node: node}
+				a := &asker{network: n, tracer: trace.New(r.open(t)), node: node, alone: strings.Contains(r.dump, "dynamic")}
 				for _, d := range a.ask(t, []trace.Flow{r.flow}) {
 					r.difference = d
 					t.Errorf("trace and kernel disagree\n%v", r)
@@ -184,7 +200,7 @@ func TestRegressionsAgain(t *testing.T) {
 func (r *regression) open(t *testing.T) *snapshot.Snapshot {
 	t.Helper()
 	dump := r.dump
-	if header, rest, ok := strings.Cut(dump, " on "); ok && r.backend != "" {
+	if header, rest, ok := strings.Cut(dump, " on "); ok && r.backend != "" && r.backend != nftables {
 		header = strings.TrimSuffix(header, " (nf_tables)")
 		if r.backend == kernel.NFT {
 			header += " (nf_tables)"
@@ -196,6 +212,9 @@ func (r *regression) open(t *testing.T) *snapshot.Snapshot {
 
 // ruleset is the dump as a node is loaded with it.
 func (r *regression) ruleset() kernel.Ruleset {
+	if r.backend == nftables {
+		return kernel.Ruleset{NFTables: r.dump}
+	}
 	rules := kernel.Ruleset{Backend: r.backend, IPv4: r.dump, Sets: r.sets}
 	if r.v6 {
 		rules.IPv4, rules.IPv6 = "", r.dump
@@ -209,7 +228,7 @@ func smallest(t *testing.T, a *asker, r regression) regression {
 	first, rest, _ := strings.Cut(r.dump, "\n") // which names the command
 	var kept []string
 	for line := range strings.Lines(rest) {
-		if !strings.HasPrefix(line, "#") {
+		if !strings.HasPrefix(line, "#") && line != "\n" {
 			kept = append(kept, line)
 		}
 	}
@@ -222,7 +241,11 @@ func smallest(t *testing.T, a *asker, r regression) regression {
 			if strings.HasPrefix(lines[i], "*") && lines[i] != "*filter\n" { // with all that the table has
 				end := i + slices.Index(lines[i:], "COMMIT\n")
 				less = slices.Delete(slices.Clone(lines), i, end+1)
-			} else if !strings.HasPrefix(lines[i], "-A ") && !strings.Contains(lines[i], " - [") || isForAnswers(lines[i], r.v6) {
+			} else if r.backend == nftables && !isNFTRule(lines[i]) {
+				if less = withoutBlock(lines, i); less == nil {
+					continue
+				}
+			} else if r.backend != nftables && !strings.HasPrefix(lines[i], "-A ") && !strings.Contains(lines[i], " - [") || isForAnswers(lines[i], r.v6) {
 				continue
 			}
 			smaller := r
@@ -244,6 +267,12 @@ func smallest(t *testing.T, a *asker, r regression) regression {
 func (r *regression) kind() string {
 	var b strings.Builder
 	for line := range strings.Lines(r.dump) {
+		if r.backend == nftables {
+			if isNFTRule(line) {
+				b.WriteString(strings.Map(withoutDigits, line))
+			}
+			continue
+		}
 		if !strings.HasPrefix(line, "-A ") || isForAnswers(line, r.v6) {
 			continue
 		}
@@ -261,6 +290,9 @@ func (r *regression) kind() string {
 
 // isForAnswers tells one of answersPass by how it is saved.
 func isForAnswers(line string, v6 bool) bool {
+	if strings.HasPrefix(line, "\t\t") {
+		return slices.Contains(nftAnswersPass("inet"), strings.TrimSpace(line))
+	}
 	return slices.ContainsFunc(answersPass(v6), func(rule string) bool { return strings.HasSuffix(line, " "+rule+"\n") })
 }
 
@@ -279,4 +311,34 @@ func (r regression) String() string {
 		}
 	}
 	return b.String()
+}
+
+// isNFTRule reports whether a line of nft's listing is a rule.
+func isNFTRule(line string) bool {
+	if !strings.HasPrefix(line, "\t\t") || strings.HasPrefix(line, "\t\t\t") {
+		return false
+	}
+	for _, word := range []string{"type", "flags", "elements", "size", "timeout", "auto-merge", "comment", "policy", "gc-interval"} {
+		if first := strings.Fields(line)[0]; first == word {
+			return false
+		}
+	}
+	return true
+}
+
+// withoutBlock takes the chain, set or map that begins in the line out; nil if
+// none does.
+func withoutBlock(lines []string, i int) []string {
+	if !strings.HasPrefix(lines[i], "\t") || strings.HasPrefix(lines[i], "\t\t") || !strings.HasSuffix(lines[i], "{\n") {
+		return nil
+	}
+	end := i + slices.Index(lines[i:], "\t}\n")
+	return slices.Delete(slices.Clone(lines), i, end+1)
+}
+
+func withoutDigits(r rune) rune {
+	if r >= '0' && r <= '9' {
+		return '#'
+	}
+	return r
 }

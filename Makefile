@@ -4,11 +4,14 @@
 FUZZTIME  ?= 1m
 BENCHTIME ?= 1s
 TESTFLAGS ?=
-TIMES     ?= 10
-N         ?= 10000
 E         ?= 10
 ROUNDS    ?= 5
 MODE      ?= iptables
+
+# N is how many times as long, or how many services, by what it is given to.
+TIMES       = $(or $(N),10)
+SERVICES    = $(or $(N),10000)
+ORACLE      = ./analyzer/trace/internal/oracle
 
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 PLATFORMS   = darwin/arm64 windows/amd64
@@ -33,17 +36,23 @@ demo: build ## build it and analyze the recording of the README
 	bin/svcpath analyze sample:myth2-loadbalancer
 
 .PHONY: test
-test: ## vet and run every test (TESTFLAGS=-v for each test's name)
+test: ## vet and run every test, say what the kernel was asked (TESTFLAGS=-v for each test's name)
 	go vet ./...
-	go test $(TESTFLAGS) ./...
+	go test $(TESTFLAGS) $$(go list ./... | grep -v '/internal/oracle$$')
+	@mkdir -p dist
+	@status=0; go test -v $(TESTFLAGS) $(ORACLE) >dist/oracle.log 2>&1 || status=$$?; \
+	case "$$status $(TESTFLAGS)" in \
+	"0 "*-v*|[!0]*) cat dist/oracle.log ;; \
+	*) grep -E '^ok|--- SKIP|oracle: ' dist/oracle.log | sed 's/^ *[a-z_]*\.go:[0-9]*: //' ;; \
+	esac; exit $$status
 
 .PHONY: race
 race: ## run every test under the race detector (needs a C compiler)
 	go test -race $(TESTFLAGS) ./...
 
 .PHONY: oracle
-oracle: ## compare traces with the kernel, TIMES=10 times as long as the tests do (needs root)
-	SVCPATH_NO_SKIP=1 SVCPATH_ORACLE=$(TIMES) go test -count=1 -timeout 0 -v ./analyzer/trace/internal/oracle
+oracle: ## compare traces with the kernel, N=10 times as long as the tests do (needs root)
+	SVCPATH_NO_SKIP=1 SVCPATH_ORACLE=$(TIMES) go test -count=1 -timeout 0 -v $(ORACLE)
 
 .PHONY: lint
 lint: ## check formatting, go.mod, vet, staticcheck
@@ -63,7 +72,7 @@ bench: ## measure every stage, table into docs/performance.md (BENCHTIME=1s each
 bench-peers: ## compare with iptables-restore --test (N, E, ROUNDS; needs root)
 	@mkdir -p dist
 	SVCPATH_NO_SKIP=1 go test ./parsers/internal/kerneltest -count 1 -timeout 60m -run '^TestPeers$$' -v -args \
-		-rounds $(ROUNDS) -services $(N) -endpoints $(E) | tee dist/peers.txt
+		-rounds $(ROUNDS) -services $(SERVICES) -endpoints $(E) | tee dist/peers.txt
 	go test ./cmd/svcpath -count 1 -run '^TestPerformancePage$$' -args -peers $(CURDIR)/dist/peers.txt
 
 .PHONY: bench-all
@@ -73,7 +82,7 @@ bench-all: ## run every benchmark there is (BENCHTIME=1s each)
 .PHONY: generate
 generate: ## make up a node of N services with E endpoints each, into dist (MODE=ipvs)
 	go test ./samples/generate -count 1 -run '^TestWriteRecording$$' -args \
-		-services $(N) -endpoints $(E) -mode $(MODE) -dir $(CURDIR)/dist/$(N)x$(E)
+		-services $(SERVICES) -endpoints $(E) -mode $(MODE) -dir $(CURDIR)/dist/$(SERVICES)x$(E)
 
 .PHONY: fuzz
 fuzz: ## run every fuzz target, FUZZTIME=1m each

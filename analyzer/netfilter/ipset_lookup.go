@@ -63,18 +63,25 @@ func (s *IPSet) Matching(key *IPSetKey, to []int) []int {
 // matchingIface is Matching for networks with interfaces: as soon as a packet
 // meets a network, shorter ones are not looked at, whatever the interface
 // (ip_set_hash_netiface.c, hash_netiface4_data_equal, which counts in multi).
+//
+// Those of a bridge's ports come first. They are in other buckets than those
+// that packets are looked for in, as a rule (hash_netiface4_elem_hashed), and
+// may keep shorter networks from being looked at only if two buckets are one.
 func (s *IPSet) matchingIface(key *IPSetKey, to []int) []int {
-	var room [4]int
-	nets := s.matching(key, 1, room[:0])
-	if len(nets) == 0 {
-		return to
+	var room [8]int
+	longest := -1
+	for _, i := range s.matching(key, 1, room[:0]) {
+		if s.IsPhysdev(i) {
+			to = append(to, i)
+		} else {
+			longest = max(longest, int(s.elements[i].bits[0]))
+		}
 	}
-	longest := s.elements[slices.MinFunc(nets, s.longestFirst)].bits[0]
 	begin := len(to)
 	to = s.matching(key, 3, to)
 	kept := to[:begin]
 	for _, i := range to[begin:] {
-		if s.elements[i].bits[0] == longest {
+		if int(s.elements[i].bits[0]) == longest && !s.IsPhysdev(i) {
 			kept = append(kept, i)
 		}
 	}

@@ -105,6 +105,9 @@ func (s *IPSet) pack(e *IPSetElement) packedElement {
 		case PartIface:
 			p.values[1] = s.word(e.Interface)
 			inexact = e.Physdev || e.Wildcard
+			if e.Physdev {
+				p.inexactParts |= 1 // an index has one element a network, and that must be another
+			}
 		case PartMember:
 			p.values[1] = s.word(e.Member)
 		case PartMark:

@@ -124,6 +124,16 @@ func TestIPSetMatching(t *testing.T) {
 		key:  netfilter.IPSetKey{Known: 3, Addrs: [2]netip.Addr{addr("10.0.0.1")}, Interface: "eth0"},
 		want: []int{2, 3},
 	}, {
+		name: "the port of a bridge hides no shorter network",
+		set:  setLike{Type: netfilter.HashNetIface, Family: netfilter.IPv4},
+		elements: []netfilter.IPSetElement{
+			with(element("10.0.0.0/8"), on("eth0")),
+			with(element("10.0.0.0/24"), func(e *netfilter.IPSetElement) { e.Interface, e.Physdev = "eth0", true }),
+			with(element("11.0.0.0/24"), func(e *netfilter.IPSetElement) { e.Interface, e.Physdev = "eth0", true }),
+		},
+		key:  netfilter.IPSetKey{Known: 3, Addrs: [2]netip.Addr{addr("10.0.0.1")}, Interface: "eth0"},
+		want: []int{1, 0},
+	}, {
 		name: "with a part unknown, what may match",
 		set:  setLike{Type: netfilter.HashIPPortIP, Family: netfilter.IPv4},
 		elements: []netfilter.IPSetElement{

@@ -78,6 +78,7 @@ func (q *asking) decide(set *netfilter.IPSet, found []int, how lookup) ternary {
 		// nomatch makes a hit an error, which --return-nomatch turns round
 		// (ip_set_core.c, ip_set_test).
 		can[ternaryOf(set.NoMatch(i) == (how.returnNoMatch && set.Type.HasNetworks()))] = true
+		can[no] = can[no] || set.IsPhysdev(i)
 		// ip_set_match_extensions: an element that has expired is passed over,
 		// and so is one whose counters do not pass; without counters in the
 		// set they are not tested.

@@ -153,6 +153,17 @@ func answered(question string) (yes, known bool) {
 	return false, false
 }
 
+// varies reports whether packets of one flow get different answers: the match
+// counts them.
+func varies(question string) bool {
+	for _, module := range []string{"-m limit ", "-m hashlimit ", "-m connlimit ", "-m quota ", "--packets-", "--bytes-"} {
+		if strings.Contains(question, module) {
+			return true
+		}
+	}
+	return false
+}
+
 // maxQuestions bounds how many questions are tried with either answer.
 const maxQuestions = 10
 
@@ -161,12 +172,12 @@ const maxQuestions = 10
 // told apart by their words; then the last scenario has every outcome.
 func scenarios(flow trace.Flow, tr *trace.Trace) (all [][]share, whole bool) {
 	var open []string
-	alike := false // two questions have the same words
+	alike := false // two questions have the same words, or one is answered anew for each packet
 	literals := make([][]literal, len(tr.Outcomes))
 	for i := range tr.Outcomes {
 		for _, a := range tr.Outcomes[i].Assumptions {
 			l := literalOf(a)
-			alike = alike || slices.ContainsFunc(literals[i], func(o literal) bool { return o.question == l.question })
+			alike = alike || varies(l.question) || slices.ContainsFunc(literals[i], func(o literal) bool { return o.question == l.question })
 			literals[i] = append(literals[i], l)
 			if _, known := answered(l.question); !known && !slices.Contains(open, l.question) {
 				open = append(open, l.question)

@@ -222,7 +222,7 @@ func (r *ruleText) recent() string {
 // rarity adds a condition that a trace can only answer with "maybe", or nearly
 // so: the kernel's answer must be one of the two.
 func (r *ruleText) rarity() {
-	switch r.number("rarity", 0, 10) {
+	switch r.number("rarity", 0, 14) {
 	case 0:
 		r.add("length", "-m length "+r.not("--length "+r.one("length", "0:40", "41:80", "20:65535", "44")))
 	case 1:
@@ -249,6 +249,16 @@ func (r *ruleText) rarity() {
 		if r.within("PREROUTING", "INPUT", "FORWARD") {
 			r.add("physdev", "-m physdev "+r.not(r.one("physdev", "--physdev-in eth0", "--physdev-is-in", "--physdev-is-bridged")))
 		}
+	case 11:
+		r.add("limit", "-m limit --limit "+r.one("limit", "1/hour", "5/sec", "1000/sec")+" --limit-burst "+r.one("burst", "1", "5", "100"))
+	case 12:
+		r.add("hashlimit", "-m hashlimit "+r.one("hashlimit", "--hashlimit-upto", "--hashlimit-above")+" 5/sec --hashlimit-burst 5 --hashlimit-mode "+
+			r.one("mode", "srcip", "dstip,dstport")+" --hashlimit-name "+fmt.Sprintf("h%d", r.number("name", 0, 1<<20)))
+	case 13:
+		r.add("connlimit", "-m connlimit "+r.one("connlimit", "--connlimit-upto", "--connlimit-above")+" "+r.one("connections", "0", "3", "1000")+
+			" --connlimit-mask "+r.word("32", "128")+" "+r.one("side", "--connlimit-saddr", "--connlimit-daddr"))
+	case 14:
+		r.add("quota", "-m quota "+r.not("--quota "+r.one("quota", "0", "200", "1000000")))
 	case 10:
 		if r.table == "mangle" && r.within("PREROUTING", "INPUT") {
 			r.add("socket", "-m socket"+r.one("socket", "", " --transparent", " --nowildcard"))

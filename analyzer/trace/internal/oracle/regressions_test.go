@@ -225,6 +225,7 @@ func (r *regression) ruleset() kernel.Ruleset {
 // smallest takes rules away, one by one, for as long as the disagreement stays.
 func smallest(t *testing.T, a *asker, r regression) regression {
 	t.Helper()
+	r.sets = setsNamed(r.sets, r.dump)
 	first, rest, _ := strings.Cut(r.dump, "\n") // which names the command
 	var kept []string
 	for line := range strings.Lines(rest) {
@@ -261,6 +262,18 @@ func smallest(t *testing.T, a *asker, r regression) regression {
 		}
 	}
 	return r
+}
+
+// setsNamed are the sets that a dump names, and the members of lists.
+func setsNamed(sets, dump string) string {
+	var kept strings.Builder
+	for line := range strings.Lines(sets) {
+		name := strings.Fields(line)[1]
+		if strings.Contains(dump, "-set "+name+" ") || strings.Contains(sets, " "+name+"\n") || strings.Contains(sets, " "+name+" timeout ") {
+			kept.WriteString(line)
+		}
+	}
+	return kept.String()
 }
 
 // kind is what alike cases have in common: the rules but for their values.

@@ -43,6 +43,8 @@ func (q *question) text(yes bool) string {
 		return q.addr.String() + " is none of the node's addresses"
 	case yes:
 		return q.yes
+	case q.no == "":
+		return "it is not so that " + q.yes // of what is granted, and made no difference
 	}
 	return q.no
 }

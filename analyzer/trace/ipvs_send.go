@@ -16,12 +16,9 @@ func (w *walk) sendTo(v *ipvs.VirtualServer, r *ipvs.RealServer, p particle, on 
 	}
 	before := *w.packet(p.packet)
 	p.packet = w.assigned(p.packet, v, r)
-	switch r.Method {
-	case ipvs.LocalNode:
+	if r.Method == ipvs.LocalNode {
 		p.trail = w.balancedStep(p.trail, p.packet, sentByIPVS)
 		return append(on, p) // ip_vs_xmit.c, ip_vs_null_xmit
-	case ipvs.UnknownForwarding:
-		p = w.granted(p, fmt.Sprintf("real server %s of IPVS %s, whose forwarding method was not captured, is masqueraded to", r, v))
 	}
 	if r.Method == ipvs.Masquerading || r.Method == ipvs.UnknownForwarding {
 		p.packet = w.redirected(p.packet, v, r)
@@ -87,7 +84,10 @@ func (w *walk) whoseServer(r *ipvs.RealServer, p particle) (here, there particle
 	here, there = p, p
 	here.mass = nil
 	if !r.Address.IsValid() {
-		return here, w.granted(there, fmt.Sprintf("real server %s is none of the node's addresses", r))
+		return w.fork(p, fmt.Sprintf("\x00own %p", r), question{
+			yes: fmt.Sprintf("real server %s is one of the node's addresses", r),
+			no:  fmt.Sprintf("real server %s is none of the node's addresses", r),
+		})
 	}
 	own, ok := w.tracer.node.isLocal(r.Address)
 	switch {
@@ -137,7 +137,6 @@ func (w *walk) sendOut(r *ipvs.RealServer, p particle) {
 		// ip_vs_xmit.c, ip_vs_tunnel_xmit: what goes on is another packet,
 		// without a connection (nf_reset_ct); the rules that see it are not
 		// followed.
-		p = w.granted(p, "the packet that it is wrapped in gets to the real server")
 		p.trail = w.note(p.trail, p.packet, fmt.Sprintf("wrapped in another packet, for %s", r))
 		w.end(p, Accept, "", false)
 		return
@@ -146,13 +145,6 @@ func (w *walk) sendOut(r *ipvs.RealServer, p particle) {
 	p, ok := w.reached(p, hop)
 	if !ok {
 		return
-	}
-	if r.Method == ipvs.Masquerading || r.Method == ipvs.UnknownForwarding {
-		if at.tracking == tracked && w.family.translates {
-			// ip_vs_conn.c, ip_vs_conn_new; ip_vs_xmit.c, ip_vs_nat_send_or_cont:
-			// otherwise nat does not see the packet.
-			p = w.granted(p, IPVSConntrack)
-		}
 	}
 	p.packet = w.changed(p.packet, func(p *packet) {
 		p.in, p.out = noLink, hop.link
@@ -172,6 +164,37 @@ func (w *walk) sendOut(r *ipvs.RealServer, p particle) {
 // IPVSConntrack is a setting of the kernel that is off unless somebody sets it,
 // which kube-proxy does (pkg/proxy/ipvs/proxier.go, NewProxier).
 const IPVSConntrack = "net.ipv4.vs.conntrack is 1, as kube-proxy sets it"
+
+// suppose notes what is taken for granted of a virtual server's packets, before
+// they are dealt out: what holds for some of them only would leave the others
+// with shares that do not sum to 1.
+func (w *walk) suppose(v *ipvs.VirtualServer, p particle) particle {
+	remote, unknown, tunnelled := false, false, false
+	for i := range v.Servers() {
+		r := &v.Servers()[i]
+		own, _ := w.tracer.node.isLocal(r.Address)
+		switch {
+		case r.Method == ipvs.ViaTunnel:
+			tunnelled = tunnelled || !own
+		case r.Method == ipvs.UnknownForwarding:
+			unknown, remote = true, remote || !own
+		case r.Method == ipvs.Masquerading:
+			remote = remote || !own
+		}
+	}
+	if unknown {
+		p = w.granted(p, fmt.Sprintf("real servers of IPVS %s, the forwarding method of which was not captured, are masqueraded to", v))
+	}
+	if tunnelled {
+		p = w.granted(p, "the packet that it is wrapped in gets to the real server")
+	}
+	if remote && w.packet(p.packet).tracking == tracked && w.family.translates {
+		// ip_vs_conn.c, ip_vs_conn_new; ip_vs_xmit.c, ip_vs_nat_send_or_cont:
+		// otherwise nat does not see the packet.
+		p = w.granted(p, IPVSConntrack)
+	}
+	return p
+}
 
 // transmit takes what IPVS sent out through the hooks of packets that the node
 // sends (ip_vs_xmit.c, ip_vs_nat_send_or_cont): output a second time for what a

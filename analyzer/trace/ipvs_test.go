@@ -28,6 +28,7 @@ var nodeWithVIPs = strings.Replace(node, "default via 192.0.2.1", vips+"default 
 const masquerading = "*nat\n-A POSTROUTING -m mark --mark 0x4000/0x4000 -j MASQUERADE\n"
 
 const (
+	version  = "IP Virtual Server version 1.2.1 (size=4096)\n"
 	noFilter = "table filter, which was not captured, lets the packet pass"
 	ctOn     = "net.ipv4.vs.conntrack is 1, as kube-proxy sets it"
 )
@@ -126,7 +127,13 @@ func TestIPVS(t *testing.T) {
 			"unknown if IPVS has a virtual server for 10.96.0.1:81/tcp under a name that is not resolved",
 			"accept local if IPVS has no virtual server for 10.96.0.1:81/tcp under a name that is not resolved"}},
 		{"a real server without a name for its address", "", one("-t 10.96.0.1:80 -s rr", "pod-1.example:80 -m"), outside("10.96.0.1:80"), []string{
-			"dnat ? if real server pod-1.example:80 is none of the node's addresses"}},
+			"dnat ?"}},
+		{"forwarding methods", "", version + "Prot LocalAddress:Port            Weight    PersistConn ActiveConn InActConn\n  -> RemoteAddress:Port\nTCP  10.96.0.1:80 rr\n  -> 10.1.0.5:80 1 0 0 0\n  -> 10.1.0.6:80 1 0 0 0\n", outside("10.96.0.1:80"), []string{
+			"dnat 10.1.0.5:80 1/2 if real servers of IPVS TCP 10.96.0.1:80, the forwarding method of which was not captured, are masqueraded to",
+			"dnat 10.1.0.6:80 1/2 if real servers of IPVS TCP 10.96.0.1:80, the forwarding method of which was not captured, are masqueraded to"}},
+		{"tunnels and others", "", "-A -t 10.96.0.1:80 -s rr\n-a -t 10.96.0.1:80 -r 10.1.0.5:80 -i -w 1\n-a -t 10.96.0.1:80 -r 10.1.0.6:80 -m -w 1\n", outside("10.96.0.1:80"), []string{
+			"dnat 10.1.0.5:80 1/2 if the packet that it is wrapped in gets to the real server",
+			"dnat 10.1.0.6:80 1/2 if the packet that it is wrapped in gets to the real server"}},
 		{"a real server before its virtual server", "", "TCP  10.96.0.1:80 rr\n  -> 10.1.0.5:80 Masq 1 0 0\n", outside("10.96.0.1:80"), []string{"dnat 10.1.0.5:80"}},
 		{"no table, and nothing of IPVS", "", "", outside("192.0.2.10:80"), []string{"accept local"}},
 	} {
@@ -226,5 +233,26 @@ func TestIPVSSteps(t *testing.T) {
 		if pos, text := path[i].Evidence(); text != want[1] || !pos.IsValid() {
 			t.Errorf("%s: %s: %q", flow, pos, text)
 		}
+	}
+}
+
+// Without "ip addr" a real server may be the node itself, which changes nothing in
+// where packets go.
+func TestIPVSWithoutAddresses(t *testing.T) {
+	s := read(t, save(masquerading)+"-A -t 10.96.0.1:80 -s rr\n-a -t 10.96.0.1:80 -r 10.1.0.5:8080 -m -w 1\n-a -t 10.96.0.1:80 -r 10.2.0.5:8080 -m -w 1\n")
+	// Not with follow: what is granted is granted for what IPVS takes only.
+	tr, err := trace.New(s).Trace(pod("10.96.0.1:80"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := summary(tr)
+	const here = "10.96.0.1 is one of the node's addresses; " + ctOn
+	want := []string{
+		"dnat 10.1.0.5:8080 1/2 if " + here,
+		"dnat 10.2.0.5:8080 1/2 if " + here,
+		"accept if 10.96.0.1 is none of the node's addresses",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
 	}
 }

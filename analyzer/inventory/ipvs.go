@@ -32,6 +32,9 @@ type balancer struct {
 	// among them: too many to look through for each entry.
 	own map[netip.Addr]bool
 
+	// alone says that the node shows no other mode: what the objects ask for is
+	// to be found here, or nowhere.
+	alone  bool
 	claims map[dial][]claim
 	// nodeName is what the objects call this node, nodeOf where they place
 	// endpoints; "" and nil when they do not tell.
@@ -111,6 +114,7 @@ func readIPVS(s *snapshot.Snapshot, graphOf func(*netfilter.Table) *chaingraph.G
 		nat, _ := natOf(s, family)
 		filter := filterOf(s, family, nat)
 		b := newBalancer(s, family, nat, filter, graphOf, sets)
+		b.alone = inv.Mode == kubeproxy.IPVS
 		b.readNodes()
 		b.claim()
 		b.gather()

@@ -51,9 +51,10 @@ func (b *balancer) gather() {
 		}
 	}
 	b.addFromSets()
-	for _, d := range slices.SortedFunc(maps.Keys(b.claims), compareDials) {
-		kind := b.claims[d][0].kind
-		b.draft(d, kind, false)
+	if b.alone {
+		for _, d := range slices.SortedFunc(maps.Keys(b.claims), compareDials) {
+			b.draft(d, b.claims[d][0].kind, false)
+		}
 	}
 	for _, d := range b.order {
 		b.addElements(d)

@@ -84,6 +84,19 @@ func TestIPVSInventoryOfGenerated(t *testing.T) {
 	}
 }
 
+// The sets' listing tells what their save does.
+func TestIPVSInventoryFromSetListing(t *testing.T) {
+	dir := filepath.Join(samplesDir, "ipvs-service-zoo")
+	var inputs []string
+	for _, file := range []string{"ipvsadm-save.txt", "iptables-save.txt", "ip6tables-save.txt", "ip-addr.txt", "manifests.yaml", "node.yaml"} {
+		inputs = append(inputs, filepath.Join(dir, file))
+	}
+	got := ipvsInventory(t, append(inputs, filepath.Join(samplesDir, "testdata", "ipvs", "service-zoo", "ipset-list.txt"))...)
+	for _, difference := range differences(readIPVSRecording(t, dir).ipvsViews(), viewsOf(got.Inventory)) {
+		t.Error(difference)
+	}
+}
+
 func ipvsInventory(t *testing.T, inputs ...string) *analyzer.Analysis {
 	t.Helper()
 	snapshot, err := capture.Open(inputs, capture.Options{})

@@ -134,6 +134,7 @@ func newDocOutcome(o trace.Outcome, protocol uint8, names *serviceNames) docOutc
 
 type docTraceStep struct {
 	Hook    string   `json:"hook,omitempty" yaml:"hook,omitempty"`
+	Family  string   `json:"family,omitempty" yaml:"family,omitempty"`
 	Table   docText  `json:"table,omitempty" yaml:"table,omitempty"`
 	Chain   docText  `json:"chain,omitempty" yaml:"chain,omitempty"`
 	Service docText  `json:"service,omitempty" yaml:"service,omitempty"`
@@ -141,6 +142,8 @@ type docTraceStep struct {
 	Line    int      `json:"line,omitempty" yaml:"line,omitempty"`
 	Rule    docText  `json:"rule,omitempty" yaml:"rule,omitempty"`
 	Effect  docText  `json:"effect" yaml:"effect"`
+	Map     docText  `json:"map,omitempty" yaml:"map,omitempty"`
+	Element docText  `json:"element,omitempty" yaml:"element,omitempty"`
 	Chance  *float64 `json:"chance,omitempty" yaml:"chance,omitempty"`
 	Assumed bool     `json:"assumed,omitempty" yaml:"assumed,omitempty"`
 	Matched *bool    `json:"matched,omitempty" yaml:"matched,omitempty"`
@@ -154,12 +157,18 @@ func newDocTraceStep(s trace.Step, names *serviceNames) docTraceStep {
 	}
 	if s.Chain != nil {
 		d.Table, d.Chain = newDocText(s.Chain.Table.Name), newDocText(s.Chain.Name)
+		if s.Chain.Table.Backend == netfilter.Native {
+			d.Family = s.Chain.Table.Family.String()
+		}
 	}
 	if s.Chain == nil && s.Service != nil {
 		d.Table, d.Chain = "ipvs", newDocText(s.Service.String())
 	}
 	if pos, text := s.Evidence(); text != "" {
 		d.File, d.Line, d.Rule = newDocText(pos.Path()), pos.Line, newDocText(text)
+	}
+	if s.Set != nil {
+		d.Map, d.Element = newDocText(s.Set.Name), newDocText(s.ElementText())
 	}
 	if !s.Chance.IsZero() {
 		chance := s.Chance.Float64()
@@ -168,9 +177,7 @@ func newDocTraceStep(s trace.Step, names *serviceNames) docTraceStep {
 	if s.Matched == trace.No {
 		matched := false
 		d.Matched = &matched
-		if s.Missed != nil {
-			d.Missed = newDocText(s.Missed.String())
-		}
+		d.Missed = newDocText(s.MissedText())
 	}
 	return d
 }

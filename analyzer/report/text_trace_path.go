@@ -168,7 +168,7 @@ func (p *tracePrinter) steps(indent string, steps []trace.Step, at *place) {
 			here.table = s.Chain.Table
 		}
 		if here.table != nil && here != *at {
-			p.println(indent, p.bold(s.Hook.String()), ", table ", Escape(here.table.Name))
+			p.println(indent, p.bold(s.Hook.String()), ", table ", tableName(here.table))
 		}
 		*at = here
 		switch {
@@ -194,9 +194,12 @@ func (p *tracePrinter) effect(s trace.Step) string {
 		if s.Missed == nil {
 			return "· no match"
 		}
-		return "· no match: " + clip(Escape(s.Missed.String()), maxRule) + " does not hold"
+		return "· no match: " + clip(Escape(s.MissedText()), maxRule) + " does not hold"
 	}
 	text := "→ " + Escape(s.Effect)
+	if element := s.ElementText(); element != "" {
+		text += " by " + clip(Escape(element), maxRule) + mapName(s.Set)
+	}
 	if name := p.names.ofStep(s); name != "" {
 		text += "  [" + Escape(name) + "]"
 	}
@@ -207,4 +210,25 @@ func (p *tracePrinter) effect(s trace.Step) string {
 		text += " (assumed to match)"
 	}
 	return p.bold(text)
+}
+
+// tableName is "nat", and with its family "ip kube-proxy" for a table of
+// nftables, whose names say less.
+func tableName(t *netfilter.Table) string {
+	if t.Backend != netfilter.Native {
+		return Escape(t.Name)
+	}
+	return t.Family.NFT() + " " + Escape(t.Name)
+}
+
+// mapName says where a map that an element is of stands.
+func mapName(s *netfilter.Set) string {
+	if s.Name == "" {
+		return ""
+	}
+	text := " of map " + Escape(s.Name)
+	if s.Pos.IsValid() {
+		text += " (" + Escape(s.Pos.String()) + ")"
+	}
+	return text
 }

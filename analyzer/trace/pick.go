@@ -198,7 +198,8 @@ func (w *walk) obey(rule *netfilter.Rule, m *netfilter.VerdictMap, at *pick, out
 	case at.element == beyond:
 		return w.unknowable(rule, at.particle, "an element of the map that the input does not show decides", out)
 	}
-	switch v := m.Map.Verdict(at.element).(type) {
+	w.doing = m.Map.Verdict(at.element)
+	switch v := w.doing.(type) {
 	case *netfilter.Jump:
 		out, _, _ = w.jump(rule, v, at.particle, out)
 	case netfilter.Verdict:

@@ -1,11 +1,14 @@
 package trace
 
+import "github.com/svcpath/svcpath/analyzer/netfilter"
+
 // room is memory of a walk that its steps use again and again, and the next
 // walk after it.
 type room struct {
 	exits     slab[exit]
 	trails    slab[trail]
 	pickeds   slab[picked]
+	doing     netfilter.Statement
 	picked    picked // by the statement that is being done
 	values    []pick // of statements other than verdict maps
 	particles slab[particle]

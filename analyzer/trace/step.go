@@ -54,6 +54,26 @@ func (s *Step) Evidence() (pos source.Position, text string) {
 	return source.Position{}, ""
 }
 
+// MissedText is the match that does not hold, in the words of who wrote the
+// rule; "" if there is none.
+func (s *Step) MissedText() string {
+	switch {
+	case s.Missed == nil:
+		return ""
+	case s.Rule != nil && isNative(s.Rule):
+		return netfilter.NFTMatch(s.Rule.Chain().Table.Family, s.Missed)
+	}
+	return s.Missed.String()
+}
+
+// ElementText is the element of Set that was found, "" if none was.
+func (s *Step) ElementText() string {
+	if s.Set == nil || s.Element < 0 {
+		return ""
+	}
+	return s.Set.FormatElement(s.Set.Element(s.Element))
+}
+
 // Matched says whether a rule matched.
 type Matched uint8
 
@@ -99,7 +119,8 @@ type trail struct {
 	hook          netfilter.Hook
 	effect        effect
 	rule          *netfilter.Rule
-	chain         *netfilter.Chain // of a policy
+	statement     netfilter.Statement // that was done, or the verdict of a map's element; nil for others
+	chain         *netfilter.Chain    // of a policy
 	missed        netfilter.Match
 	packet        int32   // after the step
 	picked        *picked // that led to it; nil for none
@@ -110,7 +131,7 @@ type trail struct {
 // step is a trail with a rule's step added.
 func (w *walk) step(before *trail, rule *netfilter.Rule, packet int32, e effect) *trail {
 	t := w.trails.one()
-	*t = trail{before: before, hook: w.packet(packet).hook, effect: e, rule: rule, packet: packet}
+	*t = trail{before: before, hook: w.packet(packet).hook, effect: e, rule: rule, statement: w.doing, packet: packet}
 	if w.picked.set != nil {
 		t.picked = w.pickeds.one()
 		*t.picked = w.picked
@@ -229,12 +250,12 @@ func (w *walk) describe(t *trail) string {
 	case missed:
 		return "no match"
 	case passes:
-		if target := t.rule.Target(); target != nil {
-			return strings.TrimPrefix(target.String(), "-j ") + ", goes on"
+		if t.statement != nil {
+			return statementText(t.rule, t.statement) + ", goes on"
 		}
 		return "goes on"
 	case jumped:
-		if j, ok := t.rule.Jump(); ok && j.Goto {
+		if j, ok := t.statement.(*netfilter.Jump); ok && j.Goto {
 			return w.words.joined("goto ", j.Name)
 		} else if ok {
 			return w.words.joined("jump ", j.Name)
@@ -246,11 +267,13 @@ func (w *walk) describe(t *trail) string {
 	case drops:
 		return "drop"
 	case rejects:
-		if r, ok := t.rule.Target().(*netfilter.Reject); ok {
+		if r, ok := t.statement.(*netfilter.Reject); ok && isNative(t.rule) {
+			return w.words.joined("reject with ", w.rejection(r.With))
+		} else if ok {
 			return w.words.joined("reject with ", r.With)
 		}
 	case marked:
-		return w.describeMark(t.rule.Target(), p)
+		return w.describeMark(t.statement, p)
 	case notTracked:
 		return "connection not tracked"
 	case endsHere:
@@ -275,17 +298,30 @@ func (w *walk) describe(t *trail) string {
 	case sentByIPVS, refusedByIPVS:
 		return w.describeIPVS(t.effect, p)
 	}
-	if t.rule != nil && t.rule.Target() != nil {
-		return strings.TrimPrefix(t.rule.Target().String(), "-j ")
+	if t.rule != nil && t.statement != nil {
+		return statementText(t.rule, t.statement)
 	}
 	return ""
 }
 
+// statementText is a statement in the words of who wrote the rule, as an
+// effect.
+func statementText(r *netfilter.Rule, s netfilter.Statement) string {
+	if isNative(r) {
+		return netfilter.NFTStatement(r.Chain().Table.Family, s)
+	}
+	return strings.TrimPrefix(s.String(), "-j ")
+}
+
 func (w *walk) describeMark(s netfilter.Statement, p *packet) string {
 	what, b := "mark", p.mark
-	switch s.(type) {
+	switch s := s.(type) {
 	case *netfilter.SetConnMark, *netfilter.SaveMark:
 		what, b = "connection mark", p.connMark
+	case *netfilter.Assign:
+		if s.To == netfilter.CTMark {
+			what, b = "connection mark", p.connMark
+		}
 	}
 	if b != knownBits(b.value) {
 		return what + " changed"

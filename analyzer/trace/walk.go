@@ -443,6 +443,7 @@ func (w *walk) act(rule *netfilter.Rule, p particle, out []exit) (_ []exit, next
 
 // do is act for one statement.
 func (w *walk) do(rule *netfilter.Rule, statement netfilter.Statement, p particle, out []exit) (_ []exit, next int32, needed bool) {
+	w.doing = statement
 	switch s := statement.(type) {
 	case *netfilter.Jump:
 		return w.jump(rule, s, p, out)

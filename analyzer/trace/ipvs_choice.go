@@ -22,7 +22,7 @@ func (w *walk) schedule(v *ipvs.VirtualServer, p particle) (on []particle) {
 		w.end(p, Unknown, "", false)
 		return nil
 	}
-	p = w.suppose(v, p)
+	p = w.grantAhead(v, p)
 	if v.Persistence != nil {
 		p = w.remembered(v, p, &on)
 	}

@@ -165,10 +165,10 @@ func (w *walk) sendOut(r *ipvs.RealServer, p particle) {
 // which kube-proxy does (pkg/proxy/ipvs/proxier.go, NewProxier).
 const IPVSConntrack = "net.ipv4.vs.conntrack is 1, as kube-proxy sets it"
 
-// suppose notes what is taken for granted of a virtual server's packets, before
+// grantAhead notes what is taken for granted of a virtual server's packets, before
 // they are dealt out: what holds for some of them only would leave the others
 // with shares that do not sum to 1.
-func (w *walk) suppose(v *ipvs.VirtualServer, p particle) particle {
+func (w *walk) grantAhead(v *ipvs.VirtualServer, p particle) particle {
 	remote, unknown, tunnelled := false, false, false
 	for i := range v.Servers() {
 		r := &v.Servers()[i]

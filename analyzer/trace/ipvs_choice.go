@@ -51,7 +51,7 @@ func (w *walk) schedule(v *ipvs.VirtualServer, p particle) (on []particle) {
 // choose is the choice of a scheduler that rests on what no capture tells: one
 // branch a real server, and no chances.
 func (w *walk) choose(v *ipvs.VirtualServer, p particle, on []particle) []particle {
-	c := openChoice{key: fmt.Sprintf("\x00scheduler %p %d ", v, p.packet), who: "scheduler " + string(v.Scheduler)}
+	c := openChoice{key: fmt.Sprintf("\x00scheduler %p ", v), who: "scheduler " + string(v.Scheduler)}
 	switch how := v.Scheduler.Sharing(); {
 	case v.Scheduler == "":
 		c.who = "the scheduler, which was not captured,"

@@ -2,6 +2,8 @@ package ipvsadm_test
 
 import (
 	"bytes"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -19,6 +21,17 @@ func FuzzParse(f *testing.F) {
 	f.Add(thresholdsText)
 	f.Add(procHead + "TCP  0A603202:18EB rr  persistent 150000 FFFFFFFF\n  -> 0AF40147:05EA      Masq    1      0          1\nFWM  0000000A rr opspersistent 2500 80000000\n  -> [fd00:0010:0244:0002:0000:0000:0000:0052]:0000      Masq    1      0          0\n")
 	f.Add("-A -t 172.18.0.3:30080 -s mh -b mh-port -p 5 -M 255.0.0.0 --pe sip -o\n-a -t 172.18.0.3:30080 -r 10.244.1.10:8080 -i -w 1 --tun-type gue --tun-port 5 --tun-csum -x 7 -y 5\n-A -f 5 -6 -s rr\n-A -u a.example:http -s rr\n")
+	printed, err := filepath.Glob("testdata/ipvsadm-1.31/*.txt")
+	if err != nil || len(printed) == 0 {
+		f.Fatalf("no seeds: %v", err)
+	}
+	for _, path := range printed {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(string(text))
+	}
 	f.Fuzz(func(t *testing.T, text string) {
 		var all []*ipvs.Table
 		for at := source.Start(file(text)); at.More(); {

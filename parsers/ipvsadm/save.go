@@ -434,10 +434,10 @@ func (r *saveReader) readServer(at source.Cursor, words, rest string) (s ipvs.Re
 			s.Weight, err = o.number32(math.MaxInt32)
 		case "-x", "--u-threshold":
 			d.UpperThreshold, err = o.number32(math.MaxUint32)
-			d.ThresholdsKnown = true
+			d.ThresholdsKnown = d.ThresholdsKnown || d.UpperThreshold != 0 // 0 is as good as none
 		case "-y", "--l-threshold":
 			d.LowerThreshold, err = o.number32(math.MaxUint32)
-			d.ThresholdsKnown = true
+			d.ThresholdsKnown = d.ThresholdsKnown || d.LowerThreshold != 0
 		case "--tun-type":
 			word := o.value()
 			var ok bool

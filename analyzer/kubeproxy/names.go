@@ -72,7 +72,8 @@ func isLabel(s string, dots bool) bool {
 // A ChainKind says what a chain of kube-proxy's is for.
 type ChainKind uint8
 
-// The kinds of chains that carry a hash in their names.
+// The kinds of chains that carry a hash in their names, as iptables mode names
+// them; nftables mode has names of its own for them.
 const (
 	OtherChain    ChainKind = iota
 	ServiceChain            // KUBE-SVC-…: all endpoints of the cluster
@@ -81,6 +82,7 @@ const (
 	FirewallChain           // KUBE-FW-…: load-balancer addresses and their source ranges
 	XLBChain                // KUBE-XLB-…: external and local in one, up to 1.23
 	EndpointChain           // KUBE-SEP-…: one endpoint
+	AffinitySet             // affinity-…, a set of nftables mode: clients of one endpoint
 )
 
 // chainPrefixes are the names of kube-proxy's chains up to their hashes

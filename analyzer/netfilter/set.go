@@ -53,6 +53,7 @@ type Set struct {
 	keys, data        []byte      // of all elements; two keys each if intervals is set
 	intervals, ranges bool        // the keys, the data are ranges
 	verdicts          []Statement // of a verdict map's elements
+	lines             []int32     // in which the elements stand; nil when not said
 	count             int
 	wildcard          int // 1 + number of the element "*"; 0 without one
 	extras            []setExtra
@@ -75,6 +76,7 @@ type Element struct {
 	Expires  time.Duration // how long it had when the text was made; 0 when not said
 	Counters *Counters
 	Rest     string // further parts as text: a limit, a quota
+	Line     int    // that it begins in, of the set's file; 0 when not said
 }
 
 // A setExtra holds the parts that few elements have.
@@ -170,6 +172,10 @@ func (s *Set) Add(e Element) {
 	if e.Comment != "" || e.Timeout != 0 || e.Expires != 0 || e.Counters != nil || e.Rest != "" {
 		s.extras = append(s.extras, setExtra{s.count, e.Comment, e.Timeout, e.Expires, e.Counters, e.Rest})
 	}
+	// Those of a rule's own set stand in the rule's line.
+	if e.Line != 0 && s.Name != "" && len(s.lines) == s.count {
+		s.lines = append(s.lines, int32(e.Line))
+	}
 	s.count++
 }
 
@@ -235,6 +241,9 @@ func (s *Set) Element(i int) Element {
 	}
 	if s.verdicts != nil {
 		e.Verdict = s.verdicts[i]
+	}
+	if i < len(s.lines) {
+		e.Line = int(s.lines[i])
 	}
 	if x := s.extra(i); x != nil {
 		e.Comment, e.Timeout, e.Expires, e.Counters, e.Rest = x.comment, x.timeout, x.expires, x.counters, x.rest

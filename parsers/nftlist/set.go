@@ -260,6 +260,7 @@ func (p *parser) element(s *netfilter.Set) bool {
 	if !s.Readable() {
 		return false
 	}
+	e.Line = p.line
 	if p.peek().is("*") {
 		p.next()
 	} else {

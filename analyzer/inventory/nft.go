@@ -1,0 +1,249 @@
+package inventory
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+
+	"github.com/svcpath/svcpath/analyzer/chaingraph"
+	"github.com/svcpath/svcpath/analyzer/kubeproxy"
+	"github.com/svcpath/svcpath/analyzer/netfilter"
+	"github.com/svcpath/svcpath/analyzer/snapshot"
+	"github.com/svcpath/svcpath/analyzer/source"
+)
+
+// An nftReader reads the services of one family back from kube-proxy's own
+// table, as its nftables mode writes it: maps lead from addresses and ports to
+// the chains of services.
+type nftReader struct {
+	snapshot *snapshot.Snapshot
+	family   netfilter.Family
+	table    *netfilter.Table
+	graph    *chaingraph.Graph // nil when there is none
+
+	names []kubeproxy.NFTName // of the table's chains, by their Index; Kind OtherChain for others
+	// masqueradeBits are those of the mark that POSTROUTING masquerades for, 0
+	// when not known; masquerading is "" where it acts on the mark.
+	masqueradeBits uint32
+	masquerading   Masquerading
+	hairpins       *netfilter.Set // connections of endpoints to themselves, masqueraded without a mark; nil for none
+	clusterIPs     *netfilter.Set // nil for none
+
+	drafts []*nftDraft
+	byDial map[dial]*nftDraft
+	claims map[dial][]claim // of the cluster's objects
+	// firewalled are the load-balancer addresses that have source ranges.
+	firewalled map[dial]bool
+	// nodePorts are the addresses that node ports listen on.
+	nodePorts nftNodePorts
+
+	chains   map[nftKey]Chains
+	services map[nftKey]*Service
+	members  map[*Service][]*nftDraft
+	order    []*Service
+
+	bases  []*netfilter.Chain // in the order in which packets meet them
+	known  map[*netfilter.Chain]*backends
+	marks  map[*netfilter.Chain]uint32 // what chains mark that do nothing else
+	shares map[[2]uint32]*Share        // of numgen random, by modulus and hits
+	budget int                         // rules that may still be tried
+
+	diagnostics []source.Diagnostic
+}
+
+// An nftKey tells service ports apart: by name, and where there is none, by the
+// hash in the names of their chains or by what is dialled.
+type nftKey struct {
+	name     kubeproxy.ServicePort
+	protocol uint8
+	other    string
+}
+
+// An nftDraft is an entry whose verdict is not told yet.
+type nftDraft struct {
+	dial
+	kind        Kind
+	kindAssumed bool
+	name        kubeproxy.ServicePort // that chain names or comments claim
+	named       bool
+	protocolOf  uint8
+	hash        string // in the name of the chain it leads to, when that is all that is known
+	// element leads to a chain of a service, refusal is refused; nil for none.
+	element, refusal *MapElement
+	// missing is the rule that shows that there should be such an entry
+	// although no map has it; nil for all others.
+	missing *netfilter.Rule
+	service *Service
+}
+
+// A MapElement is an element of a set or map of nftables.
+type MapElement struct {
+	// Rule is the rule that looks it up; nil where none was followed.
+	Rule   *netfilter.Rule
+	Set    *netfilter.Set
+	Number int
+}
+
+// Text is the element as nft prints it.
+func (e MapElement) Text() string { return e.Set.FormatElement(e.Set.Element(e.Number)) }
+
+// Pos is its line.
+func (e MapElement) Pos() source.Position {
+	pos := e.Set.Pos
+	if line := e.Set.Element(e.Number).Line; line != 0 {
+		pos.Line = line
+	}
+	return pos
+}
+
+// isNFTTable reports whether a table is one that kube-proxy's nftables mode
+// makes.
+func isNFTTable(t *netfilter.Table) bool {
+	return t.Backend == netfilter.Native && t.Name == kubeproxy.NFTablesTable &&
+		(t.Family == netfilter.IPv4 || t.Family == netfilter.IPv6)
+}
+
+// readNFTables adds the services of kube-proxy's own tables to the inventory.
+func readNFTables(s *snapshot.Snapshot, graphOf func(*netfilter.Table) *chaingraph.Graph, inv *Inventory) {
+	for _, t := range s.Tables {
+		if !isNFTTable(t) {
+			continue
+		}
+		r := newNFTReader(s, t, graphOf(t))
+		r.read()
+		inv.Services = append(inv.Services, r.order...)
+		inv.Diagnostics = append(inv.Diagnostics, r.diagnostics...)
+	}
+}
+
+func newNFTReader(s *snapshot.Snapshot, t *netfilter.Table, graph *chaingraph.Graph) *nftReader {
+	return &nftReader{
+		snapshot: s, family: t.Family, table: t, graph: graph,
+		byDial:     map[dial]*nftDraft{},
+		claims:     claimsOf(s, t.Family),
+		firewalled: map[dial]bool{},
+		chains:     map[nftKey]Chains{},
+		services:   map[nftKey]*Service{},
+		members:    map[*Service][]*nftDraft{},
+		known:      map[*netfilter.Chain]*backends{},
+		marks:      map[*netfilter.Chain]uint32{},
+		shares:     map[[2]uint32]*Share{},
+		budget:     maxAheadTests,
+	}
+}
+
+func (b *nftReader) read() {
+	b.readNames()
+	b.readBases()
+	b.readMasquerading()
+	b.gather()
+	b.group()
+	for _, svc := range b.order {
+		b.describe(svc)
+		b.judge(svc)
+		b.checkBackends(svc)
+		slices.SortStableFunc(svc.Entries, compareEntries)
+	}
+	b.orphans()
+}
+
+// readNames takes the names of chains apart, and compares their hashes with
+// the names.
+func (b *nftReader) readNames() {
+	b.names = make([]kubeproxy.NFTName, len(b.table.Chains()))
+	for i, c := range b.table.Chains() {
+		n, ok := kubeproxy.ParseNFTName(c.Name)
+		if !ok || c.Base != nil {
+			continue
+		}
+		b.names[i] = n
+		if !n.Owned() {
+			b.report(source.Warning, "hash-mismatch", c.Pos, "the name of chain %s has the hash %s; that of what it names would be %s", c.Name, n.Hash, n.OwnHash())
+		}
+		chains := b.chains[keyOf(n)]
+		switch n.Kind {
+		case kubeproxy.ServiceChain:
+			chains.Service = c
+		case kubeproxy.ExternalChain:
+			chains.External = c
+		case kubeproxy.LocalChain:
+			chains.Local = c
+		case kubeproxy.FirewallChain:
+			chains.Firewall = c
+		default:
+			continue
+		}
+		b.chains[keyOf(n)] = chains
+	}
+}
+
+// keyOf is the service port that a name names.
+func keyOf(n kubeproxy.NFTName) nftKey {
+	if n.Cut {
+		return nftKey{other: n.Hash}
+	}
+	return nftKey{name: n.Port, protocol: n.Protocol}
+}
+
+func (b *nftReader) nameOf(c *netfilter.Chain) kubeproxy.NFTName {
+	if c == nil || c.Table != b.table {
+		return kubeproxy.NFTName{}
+	}
+	return b.names[c.Index()]
+}
+
+// readBases puts the base chains into the order in which packets from outside
+// meet them.
+func (b *nftReader) readBases() {
+	if b.table.Dormant {
+		return
+	}
+	for _, c := range b.table.Chains() {
+		if c.Base != nil {
+			b.bases = append(b.bases, c)
+		}
+	}
+	slices.SortStableFunc(b.bases, func(x, y *netfilter.Chain) int {
+		return cmp.Or(cmp.Compare(x.Base.Hook, y.Base.Hook), cmp.Compare(x.Base.Priority, y.Base.Priority))
+	})
+}
+
+// readMasquerading finds what POSTROUTING does: masquerade what carries a mark,
+// and since 1.36 what an endpoint sends to itself.
+func (b *nftReader) readMasquerading() {
+	b.clusterIPs = b.table.Set(kubeproxy.ClusterIPsSet)
+	found := false
+	for _, c := range b.table.Chains() {
+		var tested uint32
+		for r := range c.Rules() {
+			masquerades := slices.ContainsFunc(r.Statements(), func(s netfilter.Statement) bool {
+				_, ok := s.(*netfilter.Masquerade)
+				return ok
+			})
+			var set *netfilter.Set
+			for _, m := range r.Matches() {
+				switch m := m.(type) {
+				case *netfilter.Mark:
+					tested |= m.Mask
+				case *netfilter.Compare:
+					set = m.Set
+				}
+			}
+			if !masquerades {
+				continue
+			}
+			found = true
+			switch {
+			case set != nil && set.Name == kubeproxy.HairpinSet:
+				b.hairpins = set
+			case tested != 0:
+				b.masqueradeBits |= tested
+			case len(r.Matches()) == 0:
+				b.masquerading = MasqueradeAlways
+			}
+		}
+	}
+	if !found && b.table.Complete {
+		b.masquerading = MasqueradeNever
+	}
+}

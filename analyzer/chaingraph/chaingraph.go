@@ -22,9 +22,11 @@ type Graph struct {
 	jumps []edge  // in the table's order
 	first []int32 // jumps of chain i are jumps[first[i]:first[i+1]]
 
-	callers     []int32 // numbers of jumps that lead to a chain, by chain
-	firstCaller []int32 // those of chain i are callers[firstCaller[i]:firstCaller[i+1]]
-	dangling    int     // how many jumps lead to no chain
+	callers     []int32         // numbers of jumps that lead to a chain, by chain
+	firstCaller []int32         // those of chain i are callers[firstCaller[i]:firstCaller[i+1]]
+	dangling    int             // how many jumps lead to no chain
+	mapped      int             // elements of maps that rules look into
+	cutAt       *netfilter.Rule // the first whose map is left out; nil for none
 
 	hooks    []uint8 // bit h is set: the chain can be reached from netfilter.Hook h
 	distance []int32 // jumps from the nearest base chain; unreached when none leads there
@@ -34,8 +36,9 @@ type Graph struct {
 
 // edge is a jump as the graph keeps it.
 type edge struct {
-	rule *netfilter.Rule
-	to   int32 // nowhere when dangling
+	rule    *netfilter.Rule
+	to      int32 // nowhere when dangling
+	element int32 // of the rule's verdict map, plus 1; 0 for a jump of the rule's own
 }
 
 const nowhere = -1
@@ -47,6 +50,10 @@ type Jump struct {
 	To   *netfilter.Chain // nil when the jump dangles: the table declares no such chain
 	Name string           // of the chain it leads to, as the rule has it
 	Goto bool
+	// Map is the verdict map by which the rule leads there, and Element the
+	// number of the element; nil for a jump of the rule's own.
+	Map     *netfilter.Set
+	Element int
 }
 
 // Build makes the graph of a table that is read to its end.
@@ -61,18 +68,11 @@ func Build(t *netfilter.Table) *Graph {
 	g.jumps = make([]edge, 0, t.NumRules())
 	for i, c := range chains {
 		for r := range c.Rules() {
-			j, ok := r.Jump()
-			if !ok {
-				continue
+			if j, ok := r.Jump(); ok {
+				g.add(r, j, 0)
+			} else if t.Backend == netfilter.Native {
+				g.addMapped(r)
 			}
-			to := int32(nowhere)
-			if j.Chain != nil {
-				to = int32(j.Chain.Index())
-				g.firstCaller[to+1]++
-			} else {
-				g.dangling++
-			}
-			g.jumps = append(g.jumps, edge{r, to})
 		}
 		g.first[i+1] = int32(len(g.jumps))
 	}
@@ -84,6 +84,57 @@ func Build(t *netfilter.Table) *Graph {
 	}
 	g.findPaths()
 	return g
+}
+
+func (g *Graph) add(r *netfilter.Rule, j *netfilter.Jump, element int32) {
+	to := int32(nowhere)
+	if j.Chain != nil {
+		to = int32(j.Chain.Index())
+		g.firstCaller[to+1]++
+	} else {
+		g.dangling++
+	}
+	g.jumps = append(g.jumps, edge{r, to, element})
+}
+
+// maxMapped bounds how many jumps rules have by way of elements of maps. Each
+// of a table's rules could look into its largest map; kube-proxy's do so once.
+const maxMapped = 8_000_000
+
+// addMapped adds the jumps by way of a verdict map, and jumps that stand before
+// the rule's last statement.
+func (g *Graph) addMapped(r *netfilter.Rule) {
+	for _, s := range r.Statements() {
+		switch s := s.(type) {
+		case *netfilter.Jump:
+			g.add(r, s, 0)
+		case *netfilter.VerdictMap:
+			if s != verdictMap(r) {
+				continue // nft lets a rule have one verdict
+			}
+			if g.mapped += s.Map.Len(); g.mapped > maxMapped {
+				if g.cutAt == nil {
+					g.cutAt = r
+				}
+				continue
+			}
+			for i := range s.Map.Len() {
+				if j, ok := s.Map.Element(i).Verdict.(*netfilter.Jump); ok {
+					g.add(r, j, int32(i+1))
+				}
+			}
+		}
+	}
+}
+
+// verdictMap is the rule's verdict map, nil if it has none.
+func verdictMap(r *netfilter.Rule) *netfilter.VerdictMap {
+	for _, s := range r.Statements() {
+		if v, ok := s.(*netfilter.VerdictMap); ok {
+			return v
+		}
+	}
+	return nil
 }
 
 // indexCallers sorts the jumps by where they lead; firstCaller[i+1] counts
@@ -124,8 +175,27 @@ func (e edge) from() int32 { return int32(e.rule.Chain().Index()) }
 
 // jump is the edge as callers see it.
 func (g *Graph) jump(e edge) Jump {
-	target, _ := e.rule.Jump()
-	return Jump{Rule: e.rule, From: e.rule.Chain(), To: target.Chain, Name: target.Name, Goto: target.Goto}
+	j := Jump{Rule: e.rule, From: e.rule.Chain()}
+	target := e.target()
+	if e.element > 0 {
+		j.Map, j.Element = verdictMap(e.rule).Map, int(e.element-1)
+	}
+	j.To, j.Name, j.Goto = target.Chain, target.Name, target.Goto
+	return j
+}
+
+// target is the statement that jumps.
+func (e edge) target() *netfilter.Jump {
+	if e.element > 0 {
+		j, _ := verdictMap(e.rule).Map.Element(int(e.element - 1)).Verdict.(*netfilter.Jump)
+		return j
+	}
+	for _, s := range e.rule.Statements() {
+		if j, ok := s.(*netfilter.Jump); ok {
+			return j
+		}
+	}
+	return nil
 }
 
 // NumJumps counts the jumps, the dangling ones included.
@@ -157,7 +227,8 @@ func (g *Graph) Dangling() iter.Seq[Jump] {
 	}
 }
 
-// Callers are the rules that jump or go to the chain, in the dump's order.
+// Callers are the rules that jump or go to the chain, in the dump's order; one
+// that does by several elements of its map comes several times.
 func (g *Graph) Callers(c *netfilter.Chain) iter.Seq[*netfilter.Rule] {
 	return func(yield func(*netfilter.Rule) bool) {
 		i, ok := g.index(c)

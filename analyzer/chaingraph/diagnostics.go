@@ -20,7 +20,15 @@ const (
 func (g *Graph) Diagnostics() []source.Diagnostic {
 	var all []source.Diagnostic
 	all = appendLimited(all, g.danglingDiagnostics(), g.dangling, "more jumps that dangle")
-	return appendLimited(all, g.loopDiagnostics(), len(g.loops), "more loops")
+	all = appendLimited(all, g.loopDiagnostics(), len(g.loops), "more loops")
+	if r := g.cutAt; r != nil {
+		all = append(all, source.Diagnostic{
+			Severity: source.Warning, Pos: r.Pos(), Code: "graph-cut",
+			Message: fmt.Sprintf("the rules of table %s look into maps with more than %d elements in all: from rule %d of %s on, what they lead to by maps is left out of the chain graph",
+				g.Table.Name, maxMapped, r.Number(), r.Chain().Name),
+		})
+	}
+	return all
 }
 
 // appendLimited appends the first diagnostics of a kind, and one that counts

@@ -41,8 +41,10 @@ func (g *Graph) Subgraph(roots []*netfilter.Chain, rules []*netfilter.Rule) *Sub
 		}
 		s.rules[r] = true
 		mark(&up, i, onWay)
-		if j, ok := r.Jump(); ok && j.Chain != nil {
-			s.chains[j.Chain.Index()] |= named
+		for j := range r.Jumps() {
+			if j.Chain != nil {
+				s.chains[j.Chain.Index()] |= named
+			}
 		}
 	}
 	for n := 0; n < len(down); n++ {
@@ -76,8 +78,30 @@ func (s *Subgraph) HasRule(r *netfilter.Rule) bool {
 	if s.chains[i]&reached != 0 || s.rules[r] {
 		return true
 	}
-	j, ok := r.Jump()
-	return ok && j.Chain != nil && s.chains[i]&onWay != 0 && s.chains[j.Chain.Index()]&onWay != 0
+	if s.chains[i]&onWay == 0 {
+		return false
+	}
+	for j := range r.Jumps() {
+		if s.leadsOn(j.Chain) {
+			return true
+		}
+	}
+	return false
+}
+
+// HasJump reports whether a jump of a selected rule is selected: of those by
+// the elements of a map that is not all of the chains asked for, only some are.
+func (s *Subgraph) HasJump(j Jump) bool {
+	i, ok := s.Graph.index(j.From)
+	if !ok || !s.HasRule(j.Rule) {
+		return false
+	}
+	return j.Map == nil || s.chains[i]&reached != 0 || s.leadsOn(j.To) || s.rules[j.Rule] && s.Has(j.To)
+}
+
+// leadsOn reports whether a chain is on the way to those asked for.
+func (s *Subgraph) leadsOn(c *netfilter.Chain) bool {
+	return c != nil && s.chains[c.Index()]&onWay != 0
 }
 
 // Empty reports whether nothing is selected.

@@ -11,8 +11,9 @@ import (
 )
 
 // Build reads the services back from a snapshot's rules; graphs are those of
-// its tables. A snapshot without rules of kube-proxy's iptables mode, and
-// without the lists of its IPVS mode, gives an inventory without services.
+// its tables. A snapshot without rules of kube-proxy's iptables mode, without
+// the lists of its IPVS mode and without the table of its nftables mode gives
+// an inventory without services.
 func Build(s *snapshot.Snapshot, graphs []*chaingraph.Graph) *Inventory {
 	inv := &Inventory{}
 	graphOf := func(t *netfilter.Table) *chaingraph.Graph {
@@ -28,7 +29,8 @@ func Build(s *snapshot.Snapshot, graphs []*chaingraph.Graph) *Inventory {
 	if hasIPVS(s, inv.Mode) {
 		readIPVS(s, graphOf, inv)
 	}
-	if inv.Mode == kubeproxy.IPVS {
+	readNFTables(s, graphOf, inv)
+	if inv.Mode == kubeproxy.IPVS || inv.Mode == kubeproxy.NFTables {
 		slices.SortStableFunc(inv.Services, compareServices)
 		return inv
 	}

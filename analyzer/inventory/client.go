@@ -56,6 +56,11 @@ type condition struct {
 	// detector says that the rule separates pods from the rest: by a negated
 	// source network, or by the interface the packet came in by.
 	detector bool
+	// except are the networks whose clients the rule passes over ("! -s"); it
+	// is then a detector.
+	except []netip.Prefix
+	// seen says that the rule asks whether the client was here before.
+	seen bool
 }
 
 // test evaluates a rule's matches. Whoever uses the answer decides what a
@@ -119,6 +124,8 @@ func (c *client) match(m netfilter.Match, cond *condition) ternary {
 		return maybe
 	case *netfilter.InSet:
 		return c.inSet(m)
+	case *netfilter.Compare:
+		return c.compare(m, cond)
 	case *netfilter.Recent:
 		if m.Action == netfilter.RecentSet {
 			return ternaryOf(!m.Not)
@@ -172,6 +179,7 @@ func (c *client) source(m *netfilter.Addr, cond *condition) ternary {
 		return ternaryOf(m.Not)
 	case m.Not:
 		cond.detector = true
+		cond.except = append(cond.except, prefix.Masked())
 		return yes
 	}
 	cond.sources = append(cond.sources, prefix.Masked())

@@ -112,13 +112,13 @@ type Affinity struct {
 	TimeoutSeconds uint32
 }
 
-// Chains are the service port's own chains in the nat table, nil where it has
-// none.
+// Chains are the service port's own chains in the nat table or, in nftables
+// mode, in kube-proxy's own; nil where it has none.
 type Chains struct {
-	Service  *netfilter.Chain // KUBE-SVC-…
-	External *netfilter.Chain // KUBE-EXT-…, and KUBE-XLB-… up to 1.23
-	Local    *netfilter.Chain // KUBE-SVL-…, and KUBE-XLB-… up to 1.23
-	Firewall *netfilter.Chain // KUBE-FW-…
+	Service  *netfilter.Chain // KUBE-SVC-…; service-…
+	External *netfilter.Chain // KUBE-EXT-…, and KUBE-XLB-… up to 1.23; external-…
+	Local    *netfilter.Chain // KUBE-SVL-…, and KUBE-XLB-… up to 1.23; local-…
+	Firewall *netfilter.Chain // KUBE-FW-…; firewall-…
 }
 
 // A Scope says which endpoints of a service are meant.
@@ -138,7 +138,9 @@ type Endpoint struct {
 	// rules do not tell.
 	Probability *Share
 	Scope       Scope
-	Chain       *netfilter.Chain // KUBE-SEP-…
+	// Chain is KUBE-SEP-… or endpoint-…; nil where the service's own chain
+	// translates.
+	Chain *netfilter.Chain
 }
 
 // A Kind is a kind of entry.
@@ -210,6 +212,9 @@ type Entry struct {
 	// Elements are, in IPVS mode, those of sets by which kube-proxy's rules
 	// know the entry.
 	Elements []SetElement
+	// Mapped are, in nftables mode, the elements of maps that rules of the path
+	// look the entry up in.
+	Mapped []MapElement
 	// Reason puts the verdict into words; nil for none.
 	Reason Reason
 }

@@ -116,7 +116,7 @@ func readIPVS(s *snapshot.Snapshot, graphOf func(*netfilter.Table) *chaingraph.G
 		b := newBalancer(s, family, nat, filter, graphOf, sets)
 		b.alone = inv.Mode == kubeproxy.IPVS
 		b.readNodes()
-		b.claim()
+		b.claims = claimsOf(s, family)
 		b.gather()
 		b.group()
 		b.crossCheck()

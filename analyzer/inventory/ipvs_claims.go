@@ -5,6 +5,8 @@ import (
 
 	"github.com/svcpath/svcpath/analyzer/cluster"
 	"github.com/svcpath/svcpath/analyzer/ipvs"
+	"github.com/svcpath/svcpath/analyzer/netfilter"
+	"github.com/svcpath/svcpath/analyzer/snapshot"
 )
 
 // A claim is what a Service object has an entry for.
@@ -14,29 +16,30 @@ type claim struct {
 	kind    Kind
 }
 
-// claim lists what the cluster's objects have kube-proxy make in the family.
+// claimsOf lists what the cluster's objects have kube-proxy make in a family.
 // For the same address, protocol and port the first counts, in kube-proxy's
 // order (pkg/proxy/ipvs/proxier.go, syncProxyRules).
-func (b *balancer) claim() {
-	if b.snapshot.Cluster == nil {
-		return
+func claimsOf(snap *snapshot.Snapshot, family netfilter.Family) map[dial][]claim {
+	claims := map[dial][]claim{}
+	if snap.Cluster == nil {
+		return claims
 	}
-	for _, s := range b.snapshot.Cluster.Services {
+	for _, s := range snap.Cluster.Services {
 		if !s.Proxied() {
 			continue
 		}
 		for i := range s.Ports {
 			p := &s.Ports[i]
 			at := func(a netip.Addr, port uint16, kind Kind) {
-				if port != 0 && (!a.IsValid() || ipvs.FamilyOf(a) == b.family) {
+				if port != 0 && (!a.IsValid() || ipvs.FamilyOf(a) == family) {
 					d := dial{a, p.Protocol, port}
-					b.claims[d] = append(b.claims[d], claim{s, p, kind})
+					claims[d] = append(claims[d], claim{s, p, kind})
 				}
 			}
 			inFamily := false
 			for _, a := range s.ClusterIPs {
 				at(a, p.Port, ClusterIP)
-				inFamily = inFamily || ipvs.FamilyOf(a) == b.family
+				inFamily = inFamily || ipvs.FamilyOf(a) == family
 			}
 			for _, a := range s.ExternalIPs {
 				at(a, p.Port, ExternalIP)
@@ -51,6 +54,7 @@ func (b *balancer) claim() {
 			}
 		}
 	}
+	return claims
 }
 
 // readNodes learns from the objects which endpoints are on which node, and

@@ -14,15 +14,10 @@ func modeRemarks(s *snapshot.Snapshot) (kubeproxy.Mode, []source.Diagnostic) {
 	mode, signs := kubeproxy.Detect(s)
 	var remarks []source.Diagnostic
 	for _, sign := range signs {
-		text := ""
-		switch sign.Mode {
-		case kubeproxy.Userspace:
-			text = "kube-proxy's userspace mode, which was removed in 1.26: rules lead cluster IPs and node ports to ports of the kube-proxy process, which balances itself; the endpoints are not in the rules"
-		case kubeproxy.NFTables:
-			text = "nftables mode: services stand in kube-proxy's own tables, which are not read yet"
-		default:
+		if sign.Mode != kubeproxy.Userspace {
 			continue
 		}
+		const text = "kube-proxy's userspace mode, which was removed in 1.26: rules lead cluster IPs and node ports to ports of the kube-proxy process, which balances itself; the endpoints are not in the rules"
 		remarks = append(remarks, source.Diagnostic{Severity: source.Warning, Code: "mode", Pos: sign.Pos, Message: sign.Why + " shows " + text})
 	}
 	if mode == kubeproxy.Mixed {

@@ -2,7 +2,6 @@ package inventory
 
 import (
 	"cmp"
-	"net/netip"
 	"slices"
 
 	"github.com/svcpath/svcpath/analyzer/chaingraph"
@@ -32,6 +31,8 @@ type nftReader struct {
 	drafts []*nftDraft
 	byDial map[dial]*nftDraft
 	claims map[dial][]claim // of the cluster's objects
+	// ingress are the addresses that load balancers have given out.
+	ingress map[nftIngress]bool
 	// firewalled are the load-balancer addresses that have source ranges.
 	firewalled map[dial]bool
 	// nodePorts are the addresses that node ports listen on.
@@ -45,8 +46,9 @@ type nftReader struct {
 	bases  []*netfilter.Chain // in the order in which packets meet them
 	known  map[*netfilter.Chain]*backends
 	marks  map[*netfilter.Chain]uint32 // what chains mark that do nothing else
-	shares map[[2]uint32]*Share        // of numgen random, by modulus and hits
-	budget int                         // rules that may still be tried
+	shares map[[2]uint32]*Share        // of random numbers, by how many of the draws hit
+	askers map[*netfilter.Set]*netfilter.Rule
+	budget int // rules that may still be tried
 
 	diagnostics []source.Diagnostic
 }
@@ -66,7 +68,6 @@ type nftDraft struct {
 	kindAssumed bool
 	name        kubeproxy.ServicePort // that chain names or comments claim
 	named       bool
-	protocolOf  uint8
 	hash        string // in the name of the chain it leads to, when that is all that is known
 	// element leads to a chain of a service, refusal is refused; nil for none.
 	element, refusal *MapElement
@@ -121,6 +122,7 @@ func newNFTReader(s *snapshot.Snapshot, t *netfilter.Table, graph *chaingraph.Gr
 		snapshot: s, family: t.Family, table: t, graph: graph,
 		byDial:     map[dial]*nftDraft{},
 		claims:     claimsOf(s, t.Family),
+		ingress:    ingressOf(s),
 		firewalled: map[dial]bool{},
 		chains:     map[nftKey]Chains{},
 		services:   map[nftKey]*Service{},
@@ -128,6 +130,7 @@ func newNFTReader(s *snapshot.Snapshot, t *netfilter.Table, graph *chaingraph.Gr
 		known:      map[*netfilter.Chain]*backends{},
 		marks:      map[*netfilter.Chain]uint32{},
 		shares:     map[[2]uint32]*Share{},
+		askers:     map[*netfilter.Set]*netfilter.Rule{},
 		budget:     maxAheadTests,
 	}
 }

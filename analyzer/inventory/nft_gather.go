@@ -100,7 +100,7 @@ func (b *nftReader) claimName(d *nftDraft, at *MapElement) {
 			if n.Cut {
 				d.hash = n.Hash
 			} else if !d.named {
-				d.name, d.named, d.protocolOf = n.Port, true, n.Protocol
+				d.name, d.named = n.Port, true
 			}
 			if hasComment && !n.Cut && n.Port != commented {
 				b.report(source.Warning, "hash-mismatch", at.Pos(), "the comment of element %s of %s names %s, but it leads to %s, a chain of %s",
@@ -109,7 +109,7 @@ func (b *nftReader) claimName(d *nftDraft, at *MapElement) {
 		}
 	}
 	if hasComment && !d.named {
-		d.name, d.named, d.protocolOf = commented, true, d.protocol
+		d.name, d.named = commented, true
 	}
 }
 
@@ -133,7 +133,7 @@ func (b *nftReader) gatherMissing() {
 			}
 			e := b.draft(d)
 			e.kind, e.missing = ClusterIP, r
-			e.name, e.protocolOf = b.names[i].Port, b.names[i].Protocol
+			e.name = b.names[i].Port
 			e.named, e.hash = !b.names[i].Cut, b.names[i].Hash
 		}
 	}

@@ -124,12 +124,29 @@ type Line struct {
 // Lines are the evidence of an entry: the rules of its path, then the elements
 // of sets and the virtual servers with their real servers.
 func (e *Entry) Lines() []Line {
-	lines := RuleLines(e.Path)
+	lines := pathLines(e.Path, e.Mapped)
 	for _, element := range e.Elements {
 		lines = append(lines, ElementLine(element))
 	}
 	for _, v := range e.Virtual {
 		lines = append(lines, VirtualLines(v)...)
+	}
+	return lines
+}
+
+// pathLines are rules as lines, and behind each the elements that it looks up.
+func pathLines(rules []*netfilter.Rule, elements []MapElement) []Line {
+	if len(elements) == 0 {
+		return RuleLines(rules)
+	}
+	lines := make([]Line, 0, len(rules)+len(elements))
+	for i := range rules {
+		lines = append(lines, RuleLines(rules[i:i+1])...)
+		for _, e := range elements {
+			if e.Rule == rules[i] {
+				lines = append(lines, Line{[2]string{e.Set.Table.Name, e.Set.Name}, e.Pos(), e.Text()})
+			}
+		}
 	}
 	return lines
 }

@@ -114,6 +114,9 @@ type proxyConfig struct {
 		MasqueradeAll      bool  `yaml:"masqueradeAll"`
 		LocalhostNodePorts *bool `yaml:"localhostNodePorts"`
 	} `yaml:"iptables"`
+	NFTables struct {
+		MasqueradeAll bool `yaml:"masqueradeAll"`
+	} `yaml:"nftables"`
 	FeatureGates map[string]bool `yaml:"featureGates"`
 }
 

@@ -1,0 +1,189 @@
+package inventory
+
+import (
+	"net/netip"
+	"slices"
+
+	"github.com/svcpath/svcpath/analyzer/kubeproxy"
+	"github.com/svcpath/svcpath/analyzer/netfilter"
+)
+
+// backendsOf reads the endpoints that a chain deals connections out to, as
+// service and local chains do.
+func (b *nftReader) backendsOf(c *netfilter.Chain) *backends {
+	known, ok := b.known[c]
+	if !ok {
+		known = b.readBackends(c)
+		b.known[c] = known
+	}
+	return known
+}
+
+func (b *nftReader) readBackends(c *netfilter.Chain) *backends {
+	result := &backends{hairpin: true}
+	var ends []Endpoint
+	found := false
+	for r := range c.Rules() {
+		for _, s := range r.Statements() {
+			switch s := s.(type) {
+			case *netfilter.VerdictMap:
+				if !isDice(s.Key) {
+					continue
+				}
+				found = true
+				dealt := uint64(0)
+				for _, e := range s.Map.Elements() {
+					share, hits := b.shareOf(s.Key, e)
+					dealt += hits
+					jump, _ := e.Verdict.(*netfilter.Jump)
+					ends = append(ends, b.endpointAt(jump, share, r, result))
+				}
+				result.whole = isAll(s.Key, dealt)
+			case *netfilter.MapNAT:
+				if m, ok := s.Addr.(*netfilter.MapValue); ok && s.Kind == netfilter.ToDestination && isDice(m.Key) {
+					found = true
+					dealt := uint64(0)
+					for _, e := range m.Map.Elements() {
+						share, hits := b.shareOf(m.Key, e)
+						dealt += hits
+						to, ok := addrPortOf(m.Map, e)
+						if !ok && result.dead == nil {
+							result.dead = r
+						}
+						result.hairpin = result.hairpin && b.hairpins != nil
+						ends = append(ends, Endpoint{Addr: to, Probability: share})
+					}
+					result.whole = isAll(m.Key, dealt)
+				}
+			case *netfilter.DNAT:
+				found = true
+				if s.To.First.IsValid() && s.To.First == s.To.Last && s.To.HasPorts && s.To.Ports.IsSingle() {
+					ends = append(ends, Endpoint{Addr: netip.AddrPortFrom(s.To.First, s.To.Ports.First), Probability: all})
+					result.hairpin, result.whole = b.hairpins != nil, true
+				}
+			case *netfilter.Jump:
+				if b.nameOf(s.Chain).Kind != kubeproxy.EndpointChain && !(s.Chain == nil && isEndpointName(s.Name)) {
+					continue
+				}
+				if b.looksBack(r) {
+					continue // what clients that were here before get
+				}
+				found = true
+				ends = append(ends, b.endpointAt(s, all, r, result))
+				result.whole = true
+			}
+		}
+	}
+	if !found {
+		return nil
+	}
+	result.affinity = b.affinityOf(c)
+	result.endpoints = mergeUnknown(ends)
+	if b.hairpins != nil {
+		// Only connections of endpoints on the node itself are in the set; those of
+		// others never come by here.
+		result.hairpin = slices.ContainsFunc(result.endpoints, b.isHairpin)
+	}
+	return result
+}
+
+func isEndpointName(name string) bool {
+	n, ok := kubeproxy.ParseNFTName(name)
+	return ok && n.Kind == kubeproxy.EndpointChain
+}
+
+// endpointAt reads the endpoint chain that a rule leads to.
+func (b *nftReader) endpointAt(jump *netfilter.Jump, share *Share, r *netfilter.Rule, result *backends) Endpoint {
+	e := Endpoint{Probability: share}
+	if jump == nil || jump.Chain == nil {
+		if result.dead == nil {
+			result.dead = r
+		}
+		return e
+	}
+	e.Chain = jump.Chain
+	hairpin := false
+	for r := range jump.Chain.Rules() {
+		for _, s := range r.Statements() {
+			switch s := s.(type) {
+			case *netfilter.DNAT:
+				if s.To.First.IsValid() && s.To.First == s.To.Last && s.To.Ports.IsSingle() {
+					e.Addr = netip.AddrPortFrom(s.To.First, s.To.Ports.First)
+				}
+			case *netfilter.Jump:
+				hairpin = hairpin || s.Chain != nil && b.marksOf(s.Chain) != 0 && hasSource(r)
+			case *netfilter.SetMark:
+				hairpin = hairpin || hasSource(r)
+			}
+		}
+	}
+	if !e.Addr.IsValid() && result.dead == nil {
+		result.dead = r
+	}
+	result.hairpin = result.hairpin && hairpin
+	return e
+}
+
+// isHairpin reports whether the set of connections that are masqueraded has
+// one of the endpoint to itself.
+func (b *nftReader) isHairpin(e Endpoint) bool {
+	if len(b.hairpins.Key) != 4 || !b.hairpins.Readable() {
+		return false
+	}
+	addr := netfilter.AddrKey(e.Addr.Addr())
+	port := netfilter.UintKey(netfilter.TypePort, uint64(e.Addr.Port()))
+	for _, protocol := range []uint64{netfilter.TCP, netfilter.UDP, netfilter.SCTP} {
+		if b.hairpins.Find(addr+addr+netfilter.UintKey(netfilter.TypeProtocol, protocol)+port) >= 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// looksBack reports whether a rule is for clients that were here before.
+func (b *nftReader) looksBack(r *netfilter.Rule) bool {
+	return slices.ContainsFunc(r.Matches(), func(m netfilter.Match) bool {
+		c, ok := m.(*netfilter.Compare)
+		return ok && c.Set != nil && isSource(c.Left)
+	})
+}
+
+// affinityOf reads the session affinity of a chain: for how long the sets keep
+// a client that its rules look up.
+func (b *nftReader) affinityOf(c *netfilter.Chain) *Affinity {
+	for r := range c.Rules() {
+		for _, m := range r.Matches() {
+			if m, ok := m.(*netfilter.Compare); ok && m.Set != nil && isSource(m.Left) && (m.Set.Changes() || !m.Set.Declared) {
+				return &Affinity{TimeoutSeconds: uint32(m.Set.Timeout.Seconds())}
+			}
+		}
+	}
+	return nil
+}
+
+// addrPortOf reads a map's value: an address and a port.
+func addrPortOf(set *netfilter.Set, e netfilter.Element) (netip.AddrPort, bool) {
+	if len(set.Data) != 2 || e.Data != e.DataLast {
+		return netip.AddrPort{}, false
+	}
+	parts := e.Data.Split(set.Data)
+	addr, ok := parts[0].Addr()
+	return netip.AddrPortFrom(addr, uint16(parts[1].Uint())), ok
+}
+
+// mergeUnknown is mergeEndpoints for lists of which shares may be unknown.
+func mergeUnknown(list []Endpoint) []Endpoint {
+	list = slices.DeleteFunc(list, func(e Endpoint) bool { return !e.Addr.IsValid() })
+	slices.SortStableFunc(list, compareEndpoints)
+	merged := list[:0]
+	for _, e := range list {
+		if n := len(merged); n > 0 && merged[n-1].Addr == e.Addr {
+			if last := &merged[n-1]; last.Probability != nil && e.Probability != nil {
+				last.Probability = last.Probability.plus(e.Probability)
+			}
+			continue
+		}
+		merged = append(merged, e)
+	}
+	return slices.Clip(merged)
+}

@@ -1,0 +1,296 @@
+package inventory
+
+import (
+	"net/netip"
+	"slices"
+
+	"github.com/svcpath/svcpath/analyzer/kubeproxy"
+	"github.com/svcpath/svcpath/analyzer/netfilter"
+	"github.com/svcpath/svcpath/analyzer/snapshot"
+)
+
+// group gives each draft its service, by the name that a chain or a comment
+// has, else by the object that claims what is dialled.
+func (b *nftReader) group() {
+	for _, d := range b.drafts {
+		key := nftKey{other: d.dial.String(), protocol: d.protocol}
+		switch {
+		case d.named:
+			key = nftKey{name: d.name, protocol: d.protocol}
+		case len(b.claims[d.dial]) > 0:
+			c := b.claims[d.dial][0]
+			key = nftKey{name: kubeproxy.ServicePort{Namespace: c.service.Namespace, Name: c.service.Name, Port: c.port.Name}, protocol: d.protocol}
+		case d.hash != "":
+			key = nftKey{other: d.hash}
+		}
+		svc := b.services[key]
+		if svc == nil {
+			svc = &Service{
+				Namespace: key.name.Namespace, Name: key.name.Name, PortName: key.name.Port,
+				Protocol: d.protocol, Family: b.family, Chains: b.chains[key],
+			}
+			b.services[key] = svc
+			b.order = append(b.order, svc)
+		}
+		d.service = svc
+		b.members[svc] = append(b.members[svc], d)
+	}
+	near := b.clusterIPPrefixes()
+	for _, svc := range b.order {
+		b.settleKinds(svc, near)
+	}
+}
+
+// settleKinds tells which of a service's addresses is its cluster IP, and what
+// the others are. A cluster IP is in the set of them (since 1.30), or leads
+// straight to the service's endpoints; every service has one. Whether another
+// address is a load balancer's or an external IP no rule tells, unless it has
+// source ranges, which only load balancers' have; the cluster's objects do.
+func (b *nftReader) settleKinds(svc *Service, near []netip.Addr) {
+	var open []*nftDraft
+	hasClusterIP, hasNodePort := false, false
+	for _, d := range b.members[svc] {
+		if d.kind == "" {
+			d.kind = b.kindOf(d)
+		}
+		switch d.kind {
+		case "":
+			open = append(open, d)
+		case ClusterIP:
+			hasClusterIP = true
+		case NodePort:
+			hasNodePort = true
+		}
+	}
+	if !hasClusterIP && b.clusterIPs == nil && len(open) > 0 {
+		own := open[0]
+		if len(open) > 1 || !b.table.Complete {
+			own.kindAssumed = true
+			for _, d := range open[1:] {
+				if nearness(d.address, near) > nearness(own.address, near) {
+					own, d.kindAssumed = d, true
+				}
+			}
+		}
+		own.kind = ClusterIP
+	}
+	for _, d := range open {
+		if d.kind == ClusterIP {
+			continue
+		}
+		d.kind, d.kindAssumed = ExternalIP, true
+		switch {
+		case b.firewalled[d.dial]:
+			d.kind, d.kindAssumed = LoadBalancerIP, false
+		case hasNodePort:
+			d.kind = LoadBalancerIP
+		}
+	}
+}
+
+// kindOf tells what certainly an address is, "" for an open question.
+func (b *nftReader) kindOf(d *nftDraft) Kind {
+	if b.clusterIPs != nil && d.address.IsValid() && b.clusterIPs.Readable() {
+		if b.clusterIPs.Find(netfilter.AddrKey(d.address)) >= 0 {
+			return ClusterIP
+		}
+	}
+	if d.element != nil {
+		e := d.element.Set.Element(d.element.Number)
+		if jump, ok := e.Verdict.(*netfilter.Jump); ok {
+			n, _ := kubeproxy.ParseNFTName(jump.Name)
+			if n.Kind == kubeproxy.ServiceChain || n.Kind == kubeproxy.LocalChain {
+				return ClusterIP
+			}
+		}
+	}
+	if claims := b.claims[d.dial]; len(claims) > 0 {
+		return claims[0].kind
+	}
+	if d.named && b.ingress[nftIngress{d.name.Namespace, d.name.Name, d.address}] {
+		return LoadBalancerIP
+	}
+	return ""
+}
+
+// An nftIngress is an address that a load balancer has given out.
+type nftIngress struct {
+	namespace, name string
+	address         netip.Addr
+}
+
+// ingressOf are the load balancers' addresses in the cluster's objects, those
+// of ipMode Proxy too, which 1.29 does not leave out.
+func ingressOf(s *snapshot.Snapshot) map[nftIngress]bool {
+	if s.Cluster == nil {
+		return nil
+	}
+	all := map[nftIngress]bool{}
+	for _, svc := range s.Cluster.Services {
+		for _, in := range svc.Ingress {
+			all[nftIngress{svc.Namespace, svc.Name, in.Address}] = true
+		}
+	}
+	return all
+}
+
+// clusterIPPrefixes are addresses that are certainly cluster IPs, for the guess
+// which of a refused service's addresses is its own in 1.29, which has no set
+// of them: they are all of one network.
+func (b *nftReader) clusterIPPrefixes() []netip.Addr {
+	const enough = 8
+	var list []netip.Addr
+	if b.clusterIPs != nil {
+		return nil
+	}
+	for _, d := range b.drafts {
+		if d.element != nil && d.address.IsValid() && len(list) < enough && b.kindOf(d) == ClusterIP {
+			list = append(list, d.address)
+		}
+	}
+	return list
+}
+
+// nearness is the length of the longest prefix that an address shares with one
+// of the list.
+func nearness(a netip.Addr, list []netip.Addr) int {
+	longest := 0
+	for _, other := range list {
+		x, y := a.AsSlice(), other.AsSlice()
+		n := 0
+		for n < 8*len(x) && len(x) == len(y) && (x[n/8]^y[n/8])>>(7-n%8)&1 == 0 {
+			n++
+		}
+		longest = max(longest, n)
+	}
+	return longest
+}
+
+// describe fills in what a service's chains and drafts tell of it.
+func (b *nftReader) describe(svc *Service) {
+	for _, d := range b.members[svc] {
+		switch d.kind {
+		case ClusterIP:
+			svc.Types.ClusterIP = true
+			svc.Port = d.port
+		case NodePort:
+			svc.Types.NodePort = true
+		case LoadBalancerIP:
+			svc.Types.LoadBalancer = svc.Types.LoadBalancer || !d.kindAssumed
+			fallthrough
+		case ExternalIP:
+			if svc.Port == 0 {
+				svc.Port = d.port
+			}
+		}
+	}
+	for _, of := range []struct {
+		chain *netfilter.Chain
+		scope Scope
+	}{{svc.Chains.Service, ClusterScope}, {svc.Chains.Local, LocalScope}} {
+		if of.chain == nil {
+			continue
+		}
+		found := b.backendsOf(of.chain)
+		if found == nil {
+			continue
+		}
+		for _, e := range found.endpoints {
+			e.Scope = of.scope
+			svc.Endpoints = append(svc.Endpoints, e)
+		}
+		if found.affinity != nil {
+			svc.Affinity = found.affinity
+		}
+	}
+	b.findPolicies(svc)
+	b.findSourceRanges(svc)
+}
+
+// findPolicies reads the traffic policies from where things lead. A refusal
+// that drops is one for want of local endpoints; without any, it rejects
+// (pkg/proxy/nftables/proxier.go, syncProxyRules).
+func (b *nftReader) findPolicies(svc *Service) {
+	if c := svc.Chains.External; c != nil {
+		svc.ExternalPolicy = b.externalPolicy(c)
+	}
+	for _, d := range b.members[svc] {
+		dropped := d.refusal != nil && d.refusal.Set.Element(d.refusal.Number).Verdict == netfilter.Statement(netfilter.Drop)
+		switch {
+		case dropped && d.kind == ClusterIP:
+			svc.InternalPolicy = Local
+		case dropped:
+			svc.ExternalPolicy = Local
+		case d.kind == ClusterIP && d.element != nil:
+			if jump, ok := d.element.Set.Element(d.element.Number).Verdict.(*netfilter.Jump); ok {
+				switch n, _ := kubeproxy.ParseNFTName(jump.Name); n.Kind {
+				case kubeproxy.ServiceChain:
+					svc.InternalPolicy = Cluster
+				case kubeproxy.LocalChain:
+					svc.InternalPolicy = Local
+				}
+			}
+		}
+	}
+}
+
+// externalPolicy tells the policy by the shape of an external chain: under
+// Local it treats the node apart from the rest of the world; under Cluster it
+// masquerades all and goes on to the service chain.
+func (b *nftReader) externalPolicy(c *netfilter.Chain) Policy {
+	policy := Policy("")
+	for r := range c.Rules() {
+		if testsLocalSource(r) {
+			return Local
+		}
+		for j := range r.Jumps() {
+			switch n, _ := kubeproxy.ParseNFTName(j.Name); n.Kind {
+			case kubeproxy.LocalChain:
+				return Local
+			case kubeproxy.ServiceChain:
+				policy = Cluster
+			}
+		}
+	}
+	return policy
+}
+
+// findSourceRanges reads a load balancer's source ranges: the networks that its
+// firewall chain does not drop (since 1.30), or those that stand with its
+// address in a set (1.29). kube-proxy also lets the load balancer's own address
+// pass, for packets that a node of the ranges sends to it; that is no range.
+func (b *nftReader) findSourceRanges(svc *Service) {
+	add := func(p netip.Prefix) {
+		own := p.IsSingleIP() && slices.ContainsFunc(b.members[svc], func(d *nftDraft) bool { return d.address == p.Addr() })
+		if !own && !slices.Contains(svc.SourceRanges, p) {
+			svc.SourceRanges = append(svc.SourceRanges, p)
+		}
+	}
+	if c := svc.Chains.Firewall; c != nil {
+		for r := range c.Rules() {
+			cond := (&client{}).test(r)
+			for _, p := range cond.except {
+				add(p)
+			}
+		}
+	}
+	if set := b.table.Set(kubeproxy.FirewallAllowSet); set != nil && len(set.Key) == 4 && set.Readable() {
+		for _, d := range b.members[svc] {
+			if !b.firewalled[d.dial] {
+				continue
+			}
+			known := []netfilter.Key{
+				netfilter.AddrKey(d.address), netfilter.UintKey(netfilter.TypeProtocol, uint64(d.protocol)),
+				netfilter.UintKey(netfilter.TypePort, uint64(d.port)), "",
+			}
+			for i := range set.Candidates(known) {
+				e := set.Element(i)
+				first, last := e.First.Split(set.Key), e.Last.Split(set.Key)
+				if p, ok := netfilter.RangePrefix(first[3], last[3]); ok {
+					add(p)
+				}
+			}
+		}
+	}
+	slices.SortFunc(svc.SourceRanges, comparePrefixes)
+}

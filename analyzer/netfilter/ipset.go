@@ -34,6 +34,7 @@ type IPSet struct {
 	// without a word about it.
 	References int
 
+	parts    []IPSetPart
 	elements []packedElement
 	wide     slab[[16]byte] // IPv6 addresses, and hardware addresses
 	words    []string       // interfaces and members, each once
@@ -72,8 +73,12 @@ type IPSetHeader struct {
 // NewIPSet makes an empty set of a type. The set's options must be in place
 // before its first element is.
 func NewIPSet(name string, t IPSetType, family Family) *IPSet {
-	return &IPSet{Name: name, Type: t, Family: family, Entries: -1, References: -1}
+	return &IPSet{Name: name, Type: t, Family: family, Entries: -1, References: -1, parts: t.Parts()}
 }
+
+// Parts are what the set's elements consist of, in order. The caller must not
+// change the slice.
+func (s *IPSet) Parts() []IPSetPart { return s.parts }
 
 // NumElements counts the set's elements.
 func (s *IPSet) NumElements() int { return len(s.elements) }

@@ -25,7 +25,7 @@ type IPSetKey struct {
 
 // IsWhole reports whether all of the set's parts of the key are known.
 func (s *IPSet) IsWhole(key *IPSetKey) bool {
-	all := uint8(1)<<len(s.Type.Parts()) - 1
+	all := uint8(1)<<len(s.parts) - 1
 	return key.Known&all == all
 }
 
@@ -39,7 +39,7 @@ func (s *IPSet) Matching(key *IPSetKey, to []int) []int {
 		return to
 	}
 	whole := s.IsWhole(key)
-	mask := key.Known & (1<<len(s.Type.Parts()) - 1)
+	mask := key.Known & (1<<len(s.parts) - 1)
 	k := *key
 	for i := range k.Addrs {
 		if k.Addrs[i].IsValid() {
@@ -173,7 +173,7 @@ type slotKey [48]byte
 // elementSlot is an element's.
 func (s *IPSet) elementSlot(p *packedElement, mask uint8) (slot slotKey) {
 	addr := 0
-	for i, part := range s.Type.Parts() {
+	for i, part := range s.parts {
 		asked := mask&(1<<i) != 0
 		if part == PartIP || part == PartNet {
 			if asked {
@@ -201,7 +201,7 @@ func (s *IPSet) elementSlot(p *packedElement, mask uint8) (slot slotKey) {
 // that no element can look like.
 func (s *IPSet) keySlot(key *IPSetKey, mask uint8, bits [2]uint8) (slot slotKey, ok bool) {
 	addr := 0
-	for i, part := range s.Type.Parts() {
+	for i, part := range s.parts {
 		asked := mask&(1<<i) != 0
 		if part == PartIP || part == PartNet {
 			if asked {
@@ -264,7 +264,7 @@ func (k *slotKey) putOther(n uint64) { binary.BigEndian.PutUint64(k[32:], n) }
 // lengths are an element's prefix lengths, as far as the mask looks at them.
 func (s *IPSet) lengths(p *packedElement, mask uint8) (bits [2]uint8) {
 	addr := 0
-	for i, part := range s.Type.Parts() {
+	for i, part := range s.parts {
 		if part == PartIP || part == PartNet {
 			if mask&(1<<i) != 0 {
 				bits[addr] = p.bits[addr]
@@ -278,7 +278,7 @@ func (s *IPSet) lengths(p *packedElement, mask uint8) (bits [2]uint8) {
 // covers compares an element with a key, part by part.
 func (s *IPSet) covers(p *packedElement, key *IPSetKey, mask uint8) bool {
 	addr := 0
-	for i, part := range s.Type.Parts() {
+	for i, part := range s.parts {
 		asked := mask&(1<<i) != 0
 		if part == PartIP || part == PartNet {
 			if asked && !s.coversAddr(p, addr, key.Addrs[addr]) {

@@ -46,7 +46,7 @@ type elementExtra struct {
 // that make it up, as in the kernel (ip_set_core.c, ip_set_range_to_cidr).
 func (s *IPSet) Add(e IPSetElement) {
 	addr := 0
-	for _, part := range s.Type.Parts() {
+	for _, part := range s.parts {
 		if part != PartIP && part != PartNet {
 			continue
 		}
@@ -92,7 +92,7 @@ func (s *IPSet) mask(a netip.Addr) netip.Addr {
 func (s *IPSet) pack(e *IPSetElement) packedElement {
 	p := packedElement{ports: e.Ports, protocol: e.Protocol}
 	addr := 0
-	for i, part := range s.Type.Parts() {
+	for i, part := range s.parts {
 		inexact := false
 		switch part {
 		case PartIP, PartNet:
@@ -189,7 +189,7 @@ func (s *IPSet) Element(i int) IPSetElement {
 		Span: source.Span{File: s.Pos.File, Offset: int(p.offset), Len: int(p.length), Line: int(p.line)},
 	}
 	addr := 0
-	for _, part := range s.Type.Parts() {
+	for _, part := range s.parts {
 		switch part {
 		case PartIP, PartNet:
 			e.Nets[addr] = s.net(p, addr)

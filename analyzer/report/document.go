@@ -123,6 +123,8 @@ type docSource struct {
 	Objects        *int            `json:"objects,omitempty" yaml:"objects,omitempty"`
 	VirtualServers *int            `json:"virtualServers,omitempty" yaml:"virtualServers,omitempty"`
 	RealServers    *int            `json:"realServers,omitempty" yaml:"realServers,omitempty"`
+	Sets           *int            `json:"sets,omitempty" yaml:"sets,omitempty"`
+	Elements       *int            `json:"elements,omitempty" yaml:"elements,omitempty"`
 	SkippedLines   int             `json:"skippedLines" yaml:"skippedLines"`
 	Unbuilt        bool            `json:"unbuilt,omitempty" yaml:"unbuilt,omitempty"`
 }
@@ -142,10 +144,18 @@ func newDocSource(s *snapshot.Source) docSource {
 	if s.Format == snapshot.Manifests {
 		d.Objects = &s.Objects
 	}
+	if hasSets(s) {
+		d.Sets, d.Elements = &s.Sets, &s.Elements
+	}
 	if hasServers(s) {
 		d.VirtualServers, d.RealServers = &s.VirtualServers, &s.RealServers
 	}
 	return d
+}
+
+// hasSets reports whether the source is of a kind that has ipsets.
+func hasSets(s *snapshot.Source) bool {
+	return s.Format == snapshot.IPSetSave || s.Format == snapshot.IPSetList
 }
 
 // hasRules reports whether the source is of a kind that has chains and rules,

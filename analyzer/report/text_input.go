@@ -78,6 +78,8 @@ func sourceHolds(s *snapshot.Source) string {
 		parts = append(parts, "recognised, not read")
 	} else if hasRules(s) {
 		parts = append(parts, count(s.Chains, "chain"), count(s.Rules, "rule"))
+	} else if hasSets(s) {
+		parts = append(parts, count(s.Sets, "set"), count(s.Elements, "element"))
 	} else if s.Format == snapshot.Manifests {
 		parts = append(parts, count(s.Objects, "object"))
 	} else if hasServers(s) {

@@ -43,7 +43,7 @@ func (q *asking) setHas(set *netfilter.IPSet, sides []netfilter.Side, how lookup
 		family = netfilter.IPv6
 	}
 	switch {
-	case len(sides) < len(set.Type.Parts()), !set.CanHold(family):
+	case len(sides) < len(set.Parts()), !set.CanHold(family):
 		return no
 	case q.tracer.ipsets.mayHaveChanged(set, q.packet), set.HeaderOnly:
 		return maybe
@@ -133,7 +133,7 @@ func (q *asking) listHas(list *netfilter.IPSet, sides []netfilter.Side, how look
 // packet that has no element whatever the set holds.
 func (q *asking) setKey(set *netfilter.IPSet, sides []netfilter.Side) (key netfilter.IPSetKey, possible bool) {
 	p, addr := q.packet, 0
-	for i, part := range set.Type.Parts() {
+	for i, part := range set.Parts() {
 		src, known := sides[i] == netfilter.Source, false
 		switch part {
 		case netfilter.PartIP, netfilter.PartNet:

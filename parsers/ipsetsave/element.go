@@ -23,7 +23,7 @@ func parseElement(set *netfilter.IPSet, words []string) (e netfilter.IPSetElemen
 }
 
 func parseParts(set *netfilter.IPSet, e *netfilter.IPSetElement, text string) error {
-	parts, rest, addr := set.Type.Parts(), text, 0
+	parts, rest, addr := set.Parts(), text, 0
 	for i, part := range parts {
 		word, more, found := strings.Cut(rest, ",")
 		if i == len(parts)-1 && found || i < len(parts)-1 && !found && !(set.Type == netfilter.BitmapIPMAC && i == 0) {
@@ -91,7 +91,7 @@ func parsePart(set *netfilter.IPSet, e *netfilter.IPSetElement, part netfilter.I
 // example is what an element of the set looks like.
 func example(set *netfilter.IPSet) string {
 	var b strings.Builder
-	for i, part := range set.Type.Parts() {
+	for i, part := range set.Parts() {
 		if i > 0 {
 			b.WriteByte(',')
 		}

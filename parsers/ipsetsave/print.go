@@ -87,7 +87,7 @@ func appendCreate(b []byte, s *netfilter.IPSet) []byte {
 // AppendElement appends an element as ipset prints it behind the set's name.
 func AppendElement(b []byte, s *netfilter.IPSet, e *netfilter.IPSetElement) []byte {
 	addr := 0
-	for i, part := range s.Type.Parts() {
+	for i, part := range s.Parts() {
 		if i > 0 && (part != netfilter.PartMAC || e.HasMAC) {
 			b = append(b, ',')
 		}

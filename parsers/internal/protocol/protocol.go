@@ -7,6 +7,12 @@ import "strconv"
 // (xtables_chain_protos) and of Debian's /etc/protocols: where the tools look
 // for what they print.
 func Number(name string) (n uint8, ok bool) {
+	switch name { // most of what there is
+	case "tcp":
+		return 6, true
+	case "udp":
+		return 17, true
+	}
 	n, ok = numbers[name]
 	return n, ok
 }

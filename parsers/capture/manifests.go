@@ -40,33 +40,6 @@ func isRouteJSON(at source.Cursor) bool {
 	return strings.HasPrefix(strings.TrimLeft(head, " \t"), "[") && jsonHas("dst", "type")(at) && strings.Contains(head, `"dst"`)
 }
 
-// jsonEnd is behind the line that closes the JSON value which begins at the
-// cursor. A line that ends within a string is the last of broken JSON.
-func jsonEnd(at source.Cursor, _ func(string) bool) source.Cursor {
-	depth, quoted := 0, false
-	for at.More() {
-		line, after := at.Next()
-		at = after
-		for i := 0; i < len(line); i++ {
-			switch c := line[i]; {
-			case c == '\\' && quoted:
-				i++
-			case c == '"':
-				quoted = !quoted
-			case quoted:
-			case c == '{' || c == '[':
-				depth++
-			case c == '}' || c == ']':
-				depth--
-			}
-		}
-		if depth <= 0 || quoted {
-			break
-		}
-	}
-	return at
-}
-
 // yamlBegins reports whether a Kubernetes object can begin with the line.
 func yamlBegins(line string) bool {
 	return strings.HasPrefix(line, "apiVersion:") || strings.HasPrefix(line, "kind:") || isDocumentMark(line)

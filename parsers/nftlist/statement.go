@@ -194,10 +194,6 @@ func (p *parser) log() bool {
 	}
 }
 
-// auditLevel is no level of syslog: the record goes to the audit system
-// (include/uapi/linux/netfilter/nf_tables.h, NFT_LOGLEVEL_AUDIT).
-const auditLevel = 8
-
 func (p *parser) logLevel(l *netfilter.Log) bool {
 	t := p.next()
 	for i, name := range [...]string{"emerg", "alert", "crit", "err", "warn", "notice", "info", "debug", "audit"} {

@@ -133,21 +133,23 @@ func newDocOutcome(o trace.Outcome, protocol uint8, names *serviceNames) docOutc
 }
 
 type docTraceStep struct {
-	Hook    string   `json:"hook,omitempty" yaml:"hook,omitempty"`
-	Family  string   `json:"family,omitempty" yaml:"family,omitempty"`
-	Table   docText  `json:"table,omitempty" yaml:"table,omitempty"`
-	Chain   docText  `json:"chain,omitempty" yaml:"chain,omitempty"`
-	Service docText  `json:"service,omitempty" yaml:"service,omitempty"`
-	File    docText  `json:"file,omitempty" yaml:"file,omitempty"`
-	Line    int      `json:"line,omitempty" yaml:"line,omitempty"`
-	Rule    docText  `json:"rule,omitempty" yaml:"rule,omitempty"`
-	Effect  docText  `json:"effect" yaml:"effect"`
-	Map     docText  `json:"map,omitempty" yaml:"map,omitempty"`
-	Element docText  `json:"element,omitempty" yaml:"element,omitempty"`
-	Chance  *float64 `json:"chance,omitempty" yaml:"chance,omitempty"`
-	Assumed bool     `json:"assumed,omitempty" yaml:"assumed,omitempty"`
-	Matched *bool    `json:"matched,omitempty" yaml:"matched,omitempty"`
-	Missed  docText  `json:"missed,omitempty" yaml:"missed,omitempty"`
+	Hook    string  `json:"hook,omitempty" yaml:"hook,omitempty"`
+	Family  string  `json:"family,omitempty" yaml:"family,omitempty"`
+	Table   docText `json:"table,omitempty" yaml:"table,omitempty"`
+	Chain   docText `json:"chain,omitempty" yaml:"chain,omitempty"`
+	Service docText `json:"service,omitempty" yaml:"service,omitempty"`
+	File    docText `json:"file,omitempty" yaml:"file,omitempty"`
+	Line    int     `json:"line,omitempty" yaml:"line,omitempty"`
+	Rule    docText `json:"rule,omitempty" yaml:"rule,omitempty"`
+	Effect  docText `json:"effect" yaml:"effect"`
+	Map     docText `json:"map,omitempty" yaml:"map,omitempty"`
+	Element docText `json:"element,omitempty" yaml:"element,omitempty"`
+	// ElementLine is a line of the file that has the map.
+	ElementLine int      `json:"elementLine,omitempty" yaml:"elementLine,omitempty"`
+	Chance      *float64 `json:"chance,omitempty" yaml:"chance,omitempty"`
+	Assumed     bool     `json:"assumed,omitempty" yaml:"assumed,omitempty"`
+	Matched     *bool    `json:"matched,omitempty" yaml:"matched,omitempty"`
+	Missed      docText  `json:"missed,omitempty" yaml:"missed,omitempty"`
 }
 
 func newDocTraceStep(s trace.Step, names *serviceNames) docTraceStep {
@@ -168,7 +170,7 @@ func newDocTraceStep(s trace.Step, names *serviceNames) docTraceStep {
 		d.File, d.Line, d.Rule = newDocText(pos.Path()), pos.Line, newDocText(text)
 	}
 	if s.Set != nil {
-		d.Map, d.Element = newDocText(s.Set.Name), newDocText(s.ElementText())
+		d.Map, d.Element, d.ElementLine = newDocText(s.Set.Name), newDocText(s.ElementText()), s.ElementPos().Line
 	}
 	if !s.Chance.IsZero() {
 		chance := s.Chance.Float64()

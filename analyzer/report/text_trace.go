@@ -1,6 +1,7 @@
 package report
 
 import (
+	"bufio"
 	"fmt"
 	"io"
 	"net/netip"
@@ -48,7 +49,7 @@ type tracePrinter struct {
 }
 
 func newTracePrinter(w io.Writer, t Traces, o TextOptions) *tracePrinter {
-	return &tracePrinter{textPrinter{out: newWriter(w), TextOptions: o}, newServiceNames(t.Analysis)}
+	return &tracePrinter{textPrinter{out: bufio.NewWriter(w), TextOptions: o}, newServiceNames(t.Analysis)}
 }
 
 func (p *tracePrinter) flow(f TracedFlow) {

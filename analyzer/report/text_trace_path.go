@@ -198,7 +198,7 @@ func (p *tracePrinter) effect(s trace.Step) string {
 	}
 	text := "→ " + Escape(s.Effect)
 	if element := s.ElementText(); element != "" {
-		text += " by " + clip(Escape(element), maxRule) + mapName(s.Set)
+		text += " by " + clip(Escape(element), maxRule) + mapName(s)
 	}
 	if name := p.names.ofStep(s); name != "" {
 		text += "  [" + Escape(name) + "]"
@@ -221,14 +221,14 @@ func tableName(t *netfilter.Table) string {
 	return t.Family.NFT() + " " + Escape(t.Name)
 }
 
-// mapName says where a map that an element is of stands.
-func mapName(s *netfilter.Set) string {
-	if s.Name == "" {
+// mapName says which map an element is of, and where it stands.
+func mapName(s trace.Step) string {
+	if s.Set.Name == "" {
 		return ""
 	}
-	text := " of map " + Escape(s.Name)
-	if s.Pos.IsValid() {
-		text += " (" + Escape(s.Pos.String()) + ")"
+	text := " of map " + Escape(s.Set.Name)
+	if pos := s.ElementPos(); pos.IsValid() {
+		text += " (" + Escape(pos.String()) + ")"
 	}
 	return text
 }

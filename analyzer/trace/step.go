@@ -74,6 +74,19 @@ func (s *Step) ElementText() string {
 	return s.Set.FormatElement(s.Set.Element(s.Element))
 }
 
+// ElementPos is where the element stands that was found, or else its map; not
+// valid for a map that the rule has for itself.
+func (s *Step) ElementPos() source.Position {
+	if s.Set == nil || s.Set.Name == "" || s.Element < 0 {
+		return source.Position{}
+	}
+	pos := s.Set.Pos
+	if e := s.Set.Element(s.Element); e.Line != 0 {
+		pos.Line = e.Line
+	}
+	return pos
+}
+
 // Matched says whether a rule matched.
 type Matched uint8
 

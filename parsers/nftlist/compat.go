@@ -147,10 +147,9 @@ func (p *parser) printed(t token) bool {
 	p.at = t.start + 1
 	first := p.next()
 	end := first.end
-	target := strings.ToUpper(first.text) == first.text && first.text != "!" // the rule's last part
 	for {
 		next := p.peek()
-		if ends(next) || !target && next.kind == word && beginsPart(next.text) {
+		if ends(next) || next.kind == word && beginsPart(next.text) {
 			break
 		}
 		p.next()
@@ -160,7 +159,7 @@ func (p *parser) printed(t token) bool {
 	if m := matchSet(strings.Fields(text[1:])); m != nil {
 		return p.match(m)
 	}
-	if target {
+	if strings.ToUpper(first.text) == first.text && first.text != "!" {
 		return p.statement(&netfilter.OpaqueTarget{Name: first.text, Text: text})
 	}
 	return p.match(&netfilter.Opaque{Module: first.text, Text: text})

@@ -217,6 +217,10 @@ func protocolOf(f *trace.Flow) string {
 func (g *nftGenerator) rules(p nftPlace, most int) {
 	for range g.number("rules", 1, most) {
 		f := g.near()
+		if g.often("other", 1) {
+			fmt.Fprintf(&g.b, "\t\t%s %s\n", g.lacking(), g.one("verdict", map[bool][]string{true: {"accept", "drop"}, false: {"accept", "return"}}[p.kind == "filter"]...))
+			continue
+		}
 		r := &nftRule{nftGenerator: g, nftPlace: p, flow: f, noPorts: protocolOf(&f) == "" && g.often("no ports", 8)}
 		if !r.noPorts && g.often("protocol", 4) {
 			r.ported()
@@ -238,4 +242,17 @@ func (g *nftGenerator) rules(p nftPlace, most int) {
 		r.end()
 		fmt.Fprintf(&g.b, "\t\t%s\n", strings.Join(r.words, " "))
 	}
+}
+
+// lacking asks for what many packets do not have: then the rule ends, negated
+// or not.
+func (g *nftGenerator) lacking() string {
+	all := []string{
+		"udp dport != { 7, 9 }", "tcp sport != { 7, 9 }", "sctp dport . sctp sport != { 7 . 9 }", "ct mark != { 0x7, 0x9 }", "ct direction != reply",
+		"ct mark & 0x7 != 0x5", "meta skuid != { 7, 9 }", "tcp flags != { fin, rst }", "udp dport > 7",
+	}
+	if g.family == "inet" {
+		all = append(all, g.word("ip6 hoplimit != 7", "ip ttl != 7"), g.word("ip6 daddr != { ::7, ::9 }", "ip daddr != { 192.0.2.7, 192.0.2.9 }"), g.word("ip6 dscp != cs1", "ip dscp != cs1"))
+	}
+	return g.one("lacking", all...)
 }

@@ -60,16 +60,17 @@ func ownTables(listing string) string {
 
 // flowsPerNFTRecording is how many flows are asked for of a recording in
 // nftables mode when the test is not scaled up.
-const flowsPerNFTRecording = 800
+const flowsPerNFTRecording = 400
 
 // TestNFTRecordings compares trace and kernel over every recording of nftables
-// mode, with flows that follow from what kube-proxy was told.
+// mode, with flows that follow from what kube-proxy was told; and over a node
+// that has the rules of iptables mode beside one of them, as one that was
+// switched over.
 func TestNFTRecordings(t *testing.T) {
 	kernel.Require(t)
 	flows, of, rulesets, packets, differ := 0, 0, 0, 0, 0
-	for _, dir := range nftRecordings(t) {
-		r := readRecording(t, dir)
-		t.Run(r.name, func(t *testing.T) {
+	ask := func(name string, r *recording, backend kernel.Backend) {
+		t.Run(name, func(t *testing.T) {
 			all := r.flows()
 			of += len(all)
 			all = chosen(all, flowsPerNFTRecording*scale(t))
@@ -79,7 +80,7 @@ func TestNFTRecordings(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer node.Close()
-			if err := node.Load(kernel.Ruleset{Backend: kernel.NFT, IPv4: r.ipv4, IPv6: r.ipv6, NFTables: r.nftables}); err != nil {
+			if err := node.Load(kernel.Ruleset{Backend: backend, IPv4: r.ipv4, IPv6: r.ipv6, NFTables: r.nftables}); err != nil {
 				t.Fatal(err)
 			}
 			a := &asker{network: n, tracer: trace.New(r.snap), node: node}
@@ -92,5 +93,12 @@ func TestNFTRecordings(t *testing.T) {
 			flows, rulesets, packets = flows+len(all), rulesets+1, packets+a.packets
 		})
 	}
+	zoo := filepath.Join("testdata", "nftables", "service-zoo")
+	dirs := nftRecordings(t)
+	for _, dir := range dirs {
+		ask(filepath.Base(dir), readRecordingOr(t, dir, zoo), kernel.NFT)
+	}
+	both := filepath.Join(samplesDir, "testdata", "nftables", "zoo-v1.33-nftables")
+	ask("both-modes", readRecordingOr(t, both, "service-zoo"), kernel.Legacy)
 	t.Logf("oracle: %d flows, %d rulesets, %d disagreements (%d packets; %d flows in all)", flows, rulesets, differ, packets, of)
 }

@@ -112,13 +112,21 @@ func recordings(t *testing.T) []string {
 }
 
 func readRecording(t *testing.T, dir string) *recording {
+	return readRecordingOr(t, dir, "service-zoo")
+}
+
+// readRecordingOr is readRecording with the sample that missing files are
+// looked for in first.
+func readRecordingOr(t *testing.T, dir, zoo string) *recording {
 	t.Helper()
 	// Where a file is missing it is the service zoo's, which was recorded on
 	// the same node of the same cluster (samples/testdata/README.md).
 	read := func(name string) string {
 		text, err := os.ReadFile(filepath.Join(dir, name))
-		if errors.Is(err, os.ErrNotExist) {
-			text, err = os.ReadFile(filepath.Join(samplesDir, "service-zoo", name))
+		for _, other := range []string{zoo, "service-zoo"} {
+			if errors.Is(err, os.ErrNotExist) {
+				text, err = os.ReadFile(filepath.Join(samplesDir, other, name))
+			}
 		}
 		if err != nil {
 			t.Fatal(err)

@@ -20,7 +20,12 @@ func coverageOf(s *snapshot.Snapshot, mode kubeproxy.Mode) Coverage {
 			lacks(src.Family, fmt.Sprintf("what %s says (%s)", src.Pos, src.Format), "what only it tells: this format is recognised but not read yet", "")
 		}
 	}
-	for _, family := range familiesOf(s) {
+	families := familiesOf(s)
+	if mode == kubeproxy.NFTables {
+		missing = append(missing, missingNFTables(s)...)
+		families = nil // services do not stand in iptables' tables
+	}
+	for _, family := range families {
 		save := "iptables-save -c"
 		if family == netfilter.IPv6 {
 			save = "ip6tables-save -c"
@@ -39,9 +44,9 @@ func coverageOf(s *snapshot.Snapshot, mode kubeproxy.Mode) Coverage {
 			}
 		}
 	}
-	if len(familiesOf(s)) == 1 {
+	if len(families) == 1 {
 		other, save := netfilter.IPv6, "ip6tables-save -c"
-		if familiesOf(s)[0] == netfilter.IPv6 {
+		if families[0] == netfilter.IPv6 {
 			other, save = netfilter.IPv4, "iptables-save -c"
 		}
 		lacks(other, other.String()+" rules", "the other half of dual-stack services", save)
@@ -53,6 +58,31 @@ func coverageOf(s *snapshot.Snapshot, mode kubeproxy.Mode) Coverage {
 		lacks(netfilter.AnyFamily, "the node's addresses", "which addresses node ports answer on, and what is local to the node", "ip addr")
 	}
 	return Coverage{Complete: len(missing) == 0, Missing: missing}
+}
+
+// missingNFTables says what of kube-proxy's own tables is missing, and when
+// iptables' are known only as nft lists them.
+func missingNFTables(s *snapshot.Snapshot) []Missing {
+	var missing []Missing
+	for _, family := range []netfilter.Family{netfilter.IPv4, netfilter.IPv6} {
+		var own *netfilter.Table
+		for _, t := range s.Tables {
+			if t.Family == family && t.Name == kubeproxy.NFTablesTable && t.Backend == netfilter.Native {
+				own = t
+			}
+		}
+		what, affects := "", "every entry and where it leads"
+		switch {
+		case own == nil:
+			what, affects = fmt.Sprintf("table %s, %s", kubeproxy.NFTablesTable, family), "the other half of dual-stack services"
+		case !own.Complete:
+			what = fmt.Sprintf("the whole of table %s, %s (the text holds a part)", kubeproxy.NFTablesTable, family)
+		default:
+			continue
+		}
+		missing = append(missing, Missing{What: what, Affects: affects, Command: "nft list ruleset", Family: family})
+	}
+	return missing
 }
 
 // missingIPVS says what IPVS mode spreads over other lists than the rules.

@@ -34,12 +34,12 @@ func (r *nftReason) Explanation() string {
 		}
 		return fmt.Sprintf("%s goes to %s, the chain that %s goes to%s. %s%s", start, j.decided.Name, r.nameOfClusterIP(), r.neverClusterIP(), sourceKept(e), r.rangesInVain())
 	case Filtered:
-		return fmt.Sprintf("%s goes to %s, the chain that %s goes to, but only for clients from %s; others are dropped before that. %s",
-			start, j.decided.Name, r.nameOfClusterIP(), prefixes(j.sources), sourceKept(e))
+		return fmt.Sprintf("%s goes to %s, the chain that %s goes to, but only for clients from %s; others are dropped by %s. %s",
+			start, j.decided.Name, r.nameOfClusterIP(), prefixes(j.sources), r.nameOfLimiter(), sourceKept(e))
 	case LocalEndpoints:
 		only := ""
 		if len(j.sources) > 0 {
-			only = ", and only for clients from " + prefixes(j.sources) + "; others are dropped before that"
+			only = ", and only for clients from " + prefixes(j.sources) + "; others are dropped by " + r.nameOfLimiter()
 		}
 		return fmt.Sprintf("Under externalTrafficPolicy: Local, %s goes to %s only: %s on this node%s. %s%s", dialled, j.decided.Name, endpoints(e.Endpoints), only, sourceKept(e), r.rangesInVain())
 	case SameBackends:
@@ -70,6 +70,12 @@ func (r *nftReason) neverClusterIP() string {
 		return fmt.Sprintf("; the packet's destination never is %s: it is translated straight to an endpoint", own.Addresses[0].Addr())
 	}
 	return ""
+}
+
+// nameOfLimiter names the rule that drops clients outside the source ranges.
+func (r *nftReason) nameOfLimiter() string {
+	at := r.journey.limiter
+	return fmt.Sprintf("rule %d of %s", at.Number(), at.Chain().Name)
 }
 
 // rangesInVain says that source ranges are written down and not heeded:

@@ -17,6 +17,8 @@ type nftJourney struct {
 	// untranslated, with the elements on the way.
 	lost         []*netfilter.Rule
 	lostElements []MapElement
+	// limiter is the rule that drops clients outside the sources.
+	limiter *netfilter.Rule
 	// dangles is the name of the chain that is not there, of a journey that
 	// ends dangling.
 	dangles string
@@ -114,7 +116,8 @@ func (b *nftReader) act(c *client, r *netfilter.Rule, s netfilter.Statement, con
 		return next // clients that were here before go where they went
 	case len(cond.except) > 0 && refusesAs(s):
 		if cond.holds == yes {
-			j.limit(cond.except)
+			j.sources = append(j.sources, cond.except...)
+			j.limiter = r
 		}
 		return next
 	case len(cond.sources) > 0, cond.detector && cond.holds == maybe:
@@ -132,11 +135,6 @@ func (b *nftReader) act(c *client, r *netfilter.Rule, s netfilter.Statement, con
 func refusesAs(s netfilter.Statement) bool {
 	_, rejects := s.(*netfilter.Reject)
 	return rejects || s == netfilter.Statement(netfilter.Drop)
-}
-
-// limit notes the networks that the way is open to.
-func (j *nftJourney) limit(to []netip.Prefix) {
-	j.sources = append(j.sources, to...)
 }
 
 // take does what a statement says for a rule that holds.

@@ -124,7 +124,7 @@ type Line struct {
 // Lines are the evidence of an entry: the rules of its path, then the elements
 // of sets and the virtual servers with their real servers.
 func (e *Entry) Lines() []Line {
-	lines := pathLines(e.Path, e.Mapped)
+	lines := e.PathLines()
 	for _, element := range e.Elements {
 		lines = append(lines, ElementLine(element))
 	}
@@ -134,17 +134,18 @@ func (e *Entry) Lines() []Line {
 	return lines
 }
 
-// pathLines are rules as lines, and behind each the elements that it looks up.
-func pathLines(rules []*netfilter.Rule, elements []MapElement) []Line {
-	if len(elements) == 0 {
-		return RuleLines(rules)
+// PathLines are the rules of the entry's path, and behind each the elements of
+// maps by which it leads on.
+func (e *Entry) PathLines() []Line {
+	if len(e.Mapped) == 0 {
+		return RuleLines(e.Path)
 	}
-	lines := make([]Line, 0, len(rules)+len(elements))
-	for i := range rules {
-		lines = append(lines, RuleLines(rules[i:i+1])...)
-		for _, e := range elements {
-			if e.Rule == rules[i] {
-				lines = append(lines, Line{[2]string{e.Set.Table.Name, e.Set.Name}, e.Pos(), e.Text()})
+	lines := make([]Line, 0, len(e.Path)+len(e.Mapped))
+	for i := range e.Path {
+		lines = append(lines, RuleLines(e.Path[i:i+1])...)
+		for _, m := range e.Mapped {
+			if m.Rule == e.Path[i] {
+				lines = append(lines, Line{[2]string{m.Set.Table.Name, m.Set.Name}, m.Pos(), m.Text()})
 			}
 		}
 	}

@@ -80,7 +80,7 @@ func quoted(l inventory.Line) string {
 // entryLines are the lines that prove an entry; of virtual servers with many
 // real servers not all.
 func (p *textPrinter) entryLines(e *inventory.Entry) []inventory.Line {
-	lines := inventory.RuleLines(e.Path)
+	lines := e.PathLines()
 	for _, element := range e.Elements {
 		lines = append(lines, inventory.ElementLine(element))
 	}
@@ -97,7 +97,7 @@ func (p *textPrinter) entryLines(e *inventory.Entry) []inventory.Line {
 // entryPath is pathText with the virtual servers that a path ends at in IPVS
 // mode.
 func entryPath(e *inventory.Entry) string {
-	path := pathText(e.Path)
+	path := pathText(e.Path, e.Mapped)
 	if len(e.Virtual) == 0 {
 		return path
 	}
@@ -115,7 +115,7 @@ func entryPath(e *inventory.Entry) string {
 // "KUBE-SERVICES → KUBE-NODEPORTS → …". Where it goes on in another table or
 // begins anew, the table is named. That it begins in nat, in a base chain, goes
 // without saying.
-func pathText(path []*netfilter.Rule) string {
+func pathText(path []*netfilter.Rule, mapped []inventory.MapElement) string {
 	if len(path) > 1 {
 		first, second := path[0].Chain(), path[1].Chain()
 		if first.Table.Name == "nat" && first.Base != nil && second.Table == first.Table {
@@ -131,24 +131,33 @@ func pathText(path []*netfilter.Rule) string {
 		case i == 0 && table.Name != "nat":
 			b.WriteString(Escape(table.Name) + ": ")
 		case i > 0 && (table != path[i-1].Chain().Table || r.Chain().Base != nil):
-			b.WriteString(" → " + pathEnd(path[i-1]) + "; " + Escape(table.Name) + ": ")
+			b.WriteString(" → " + pathEnd(path[i-1], mapped) + "; " + Escape(table.Name) + ": ")
 		case i > 0:
 			b.WriteString(" → ")
 		}
 		b.WriteString(Escape(r.Chain().Name))
 	}
 	if len(path) > 0 {
-		b.WriteString(" → " + pathEnd(path[len(path)-1]))
+		b.WriteString(" → " + pathEnd(path[len(path)-1], mapped))
 	}
 	return b.String()
 }
 
-// pathEnd is what a rule leads to: a chain, or the target's own name.
-func pathEnd(r *netfilter.Rule) string {
-	if jump, ok := r.Jump(); ok {
-		return Escape(jump.Name)
-	}
+// pathEnd is what a rule leads to: a chain, or the target's own name; for one
+// that looks into a map, what the element says.
+func pathEnd(r *netfilter.Rule, mapped []inventory.MapElement) string {
 	target := r.Target()
+	for _, m := range mapped {
+		if m.Rule == r {
+			target = m.Set.Element(m.Number).Verdict
+		}
+	}
+	switch target := target.(type) {
+	case *netfilter.Jump:
+		return Escape(target.Name)
+	case *netfilter.VerdictMap:
+		return "endpoints" // dealt out by a random number
+	}
 	if target == nil {
 		return "the next rule"
 	}

@@ -13,6 +13,13 @@ import (
 // differences tells of every service port that one side lacks, has twice or
 // tells otherwise, with both sides.
 func differences(want, got []serviceView) []string {
+	return compareViews(want, got, true)
+}
+
+// exactDifferences leaves no kind open.
+func exactDifferences(want, got []serviceView) []string { return compareViews(want, got, false) }
+
+func compareViews(want, got []serviceView, open bool) []string {
 	wanted, gotten := byService(want), byService(got)
 	var services []string
 	for _, v := range slices.Concat(want, got) {
@@ -21,7 +28,7 @@ func differences(want, got []serviceView) []string {
 	slices.Sort(services)
 	var all []string
 	for _, s := range slices.Compact(services) {
-		if len(wanted[s]) == 1 && len(gotten[s]) == 1 {
+		if open && len(wanted[s]) == 1 && len(gotten[s]) == 1 {
 			leaveKindsOpen(&wanted[s][0], gotten[s][0])
 		}
 		if diff := cmp.Diff(wanted[s], gotten[s], cmpopts.EquateEmpty()); diff != "" {

@@ -137,7 +137,7 @@ type Endpoint struct {
 	// the kernel deals them out; those of one scope sum to 1. nil when the
 	// rules do not tell.
 	Probability *Share
-	Scope       Scope
+	Scope       Scope // "" where the input does not tell
 	// Chain is KUBE-SEP-… or endpoint-…; nil where the service's own chain
 	// translates.
 	Chain *netfilter.Chain

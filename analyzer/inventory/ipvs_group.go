@@ -127,6 +127,7 @@ func (b *balancer) describeService(svc *Service, members []*ipvsDraft, own *ipvs
 	}
 	localIsCertain := svc.InternalPolicy == Local
 	var clusterPool, localPool *pool
+	var anyPool *pool // of an entry whose policy nothing tells
 	if own != nil {
 		p := b.poolOf(own)
 		if localIsCertain {
@@ -166,15 +167,22 @@ func (b *balancer) describeService(svc *Service, members []*ipvsDraft, own *ipvs
 			if svc.ExternalPolicy == "" {
 				svc.ExternalPolicy = Cluster
 			}
-			if clusterPool == nil && localIsCertain {
+			if clusterPool == nil && (localIsCertain || own == nil) {
 				clusterPool = b.poolOf(e)
 			}
+		case maybe:
+			if own == nil && anyPool == nil {
+				anyPool = b.poolOf(e)
+			}
 		}
+	}
+	if clusterPool != nil || localPool != nil {
+		anyPool = nil
 	}
 	for _, scoped := range []struct {
 		pool  *pool
 		scope Scope
-	}{{clusterPool, ClusterScope}, {localPool, LocalScope}} {
+	}{{anyPool, ""}, {clusterPool, ClusterScope}, {localPool, LocalScope}} {
 		if scoped.pool == nil {
 			continue
 		}

@@ -28,7 +28,7 @@ func GraphDOT(w io.Writer, a *analyzer.Analysis, o GraphOptions) error {
 	if err != nil {
 		return err
 	}
-	out := bufio.NewWriter(w)
+	out := newWriter(w)
 	out.WriteString("digraph svcpath {\n  rankdir=LR;\n  node [fontname=\"monospace\"];\n  edge [fontname=\"monospace\", fontsize=10];\n")
 	d := newGraphDrawing(a, parts)
 	for i, part := range parts {

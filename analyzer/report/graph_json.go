@@ -19,7 +19,7 @@ func GraphJSON(w io.Writer, a *analyzer.Analysis, o GraphOptions) error {
 	if err != nil {
 		return err
 	}
-	out := &graphJSON{Writer: bufio.NewWriter(w)}
+	out := &graphJSON{Writer: newWriter(w)}
 	out.WriteString("{\n  \"apiVersion\": \"svcpath/v1\",\n  \"kind\": \"Graph\",\n  \"tables\": [")
 	for i, part := range parts {
 		out.separate(i, "\n    ")

@@ -20,7 +20,7 @@ func AnalysisJSON(w io.Writer, a *analyzer.Analysis) error {
 
 // documentJSON writes a document as JSON, section by section.
 func documentJSON(w io.Writer, doc []docSection) error {
-	out := &jsonWriter{Writer: bufio.NewWriter(w)}
+	out := &jsonWriter{Writer: newWriter(w)}
 	for i, section := range doc {
 		opening := ",\n"
 		if i == 0 {

@@ -42,7 +42,7 @@ const fewEntries = 12
 // rests on, tables of services and of external entries, remarks, and last the
 // proof of each entry that needs one. The error is the writer's.
 func AnalysisText(w io.Writer, a *analyzer.Analysis, o TextOptions) error {
-	p := &textPrinter{out: bufio.NewWriter(w), TextOptions: o}
+	p := &textPrinter{out: newWriter(w), TextOptions: o}
 	p.println(p.bold(headline(a)))
 	if o.Detail != Quiet {
 		p.input(a)

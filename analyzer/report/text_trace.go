@@ -1,7 +1,6 @@
 package report
 
 import (
-	"bufio"
 	"fmt"
 	"io"
 	"net/netip"
@@ -49,7 +48,7 @@ type tracePrinter struct {
 }
 
 func newTracePrinter(w io.Writer, t Traces, o TextOptions) *tracePrinter {
-	return &tracePrinter{textPrinter{out: bufio.NewWriter(w), TextOptions: o}, newServiceNames(t.Analysis)}
+	return &tracePrinter{textPrinter{out: newWriter(w), TextOptions: o}, newServiceNames(t.Analysis)}
 }
 
 func (p *tracePrinter) flow(f TracedFlow) {

@@ -19,7 +19,7 @@ func AnalysisYAML(w io.Writer, a *analyzer.Analysis) error {
 
 // documentYAML writes a document as YAML, section by section.
 func documentYAML(w io.Writer, doc []docSection) error {
-	out := bufio.NewWriter(w)
+	out := newWriter(w)
 	var buf bytes.Buffer
 	for _, section := range doc {
 		if section.list == nil {

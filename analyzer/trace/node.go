@@ -19,19 +19,22 @@ type node struct {
 	local []netip.Prefix // whole networks that routes declare local
 	// linked are the addresses whose networks the node's links lead to.
 	linked []snapshot.Address
-	routes [2][]snapshot.Route // IPv4, IPv6; the best first
+	byLink map[string][]netip.Prefix // the addresses of each interface
+	routes [2][]snapshot.Route       // IPv4, IPv6; the best first
 }
 
 func newNode(s *snapshot.Snapshot) node {
 	n := node{
 		snapshot:  s,
 		own:       map[netip.Addr][]string{},
+		byLink:    map[string][]netip.Prefix{},
 		broadcast: map[netip.Addr]bool{netip.AddrFrom4([4]byte{127, 255, 255, 255}): true},
 		edges:     map[netip.Addr]bool{},
 	}
 	for _, a := range s.Addresses {
 		addr := a.Prefix.Addr()
 		n.own[addr] = append(n.own[addr], a.Interface)
+		n.byLink[a.Interface] = append(n.byLink[a.Interface], a.Prefix)
 		if !a.Prefix.IsSingleIP() && !addr.IsLoopback() && a.Interface != "" {
 			n.linked = append(n.linked, a)
 		}
@@ -182,12 +185,15 @@ func (n *node) cameBy(f Flow) link {
 // invalid if it is not known.
 func (n *node) primary(device link, is4 bool, toward netip.Addr) netip.Addr {
 	var first netip.Addr
-	for _, own := range n.snapshot.Addresses {
-		a := own.Prefix.Addr()
-		if own.Interface != device.name || !device.known || a.Is4() != is4 || a.IsLinkLocalUnicast() || a.IsLoopback() {
+	if !device.known {
+		return first
+	}
+	for _, own := range n.byLink[device.name] {
+		a := own.Addr()
+		if a.Is4() != is4 || a.IsLinkLocalUnicast() || a.IsLoopback() {
 			continue
 		}
-		if toward.IsValid() && own.Prefix.Contains(toward) {
+		if toward.IsValid() && own.Contains(toward) {
 			return a
 		}
 		if !first.IsValid() {

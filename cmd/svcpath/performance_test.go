@@ -80,7 +80,7 @@ func replacePart(t *testing.T, page, name, text string) string {
 func markdownLines(output string) string {
 	var table strings.Builder
 	for line := range strings.Lines(output) {
-		if i := strings.Index(line, "| "); i >= 0 && strings.HasSuffix(strings.TrimSpace(line), "|") {
+		if i := strings.IndexByte(line, '|'); i >= 0 && strings.HasSuffix(strings.TrimSpace(line), "|") {
 			table.WriteString(line[i:])
 		}
 	}
@@ -136,7 +136,7 @@ func TestStagesTable(t *testing.T) {
 	if got := replacePart(t, "a\n<!-- x -->\nold\n<!-- end of x -->\nb\n", "x", "new\n"); got != "a\n<!-- x -->\n\nnew\n\n<!-- end of x -->\nb\n" {
 		t.Errorf("a part is replaced to %q", got)
 	}
-	if got := markdownLines("=== RUN\n    file.go:1: | a | b |\n  x\n| 1 | 2 |\n"); !bytes.Equal([]byte(got), []byte("| a | b |\n| 1 | 2 |\n")) {
+	if got := markdownLines("=== RUN\n    file.go:1: | a | b |\n|---|---|\n  x\n| 1 | 2 |\n"); !bytes.Equal([]byte(got), []byte("| a | b |\n|---|---|\n| 1 | 2 |\n")) {
 		t.Errorf("lines of a table: %q", got)
 	}
 }

@@ -79,6 +79,7 @@ func retarget(to *netfilter.Table, statements []netfilter.Statement) []netfilter
 // is used leaves out.
 func chooseTables(captures []*netfilter.Table) (kept []*netfilter.Table, diags []source.Diagnostic) {
 	var remarks source.Remarks
+	var listed listings
 	for _, t := range captures {
 		i := 0
 		for i < len(kept) && !sameTable(kept[i], t) {
@@ -93,7 +94,14 @@ func chooseTables(captures []*netfilter.Table) (kept []*netfilter.Table, diags [
 			used, other = t, used
 			kept[i] = t
 		}
-		remarks.Add(unused(used, other))
+		if d := unused(used, other); d.Code == "listed-by-nft" {
+			listed.add(d)
+		} else {
+			remarks.Add(d)
+		}
+	}
+	for _, d := range listed.diags {
+		remarks.Add(d)
 	}
 	for _, t := range kept {
 		if r, ok := nftlist.Lost(t); ok {
@@ -122,13 +130,28 @@ func sameTable(a, b *netfilter.Table) bool {
 		(a.Backend == b.Backend || a.Backend == netfilter.UnknownBackend || b.Backend == netfilter.UnknownBackend)
 }
 
+// listings are remarks about tables of iptables that nft lists too: one for each
+// file, for what holds of one table there holds of all.
+type listings struct {
+	diags []source.Diagnostic
+}
+
+func (l *listings) add(d source.Diagnostic) {
+	for _, other := range l.diags {
+		if other.Pos.File == d.Pos.File {
+			return
+		}
+	}
+	l.diags = append(l.diags, d)
+}
+
 func unused(used, other *netfilter.Table) source.Diagnostic {
 	d := source.Diagnostic{Pos: other.Pos, Code: "table-captured-again"}
 	what := fmt.Sprintf("table %s, %s", used.Name, used.Family)
 	switch {
 	case used.Omits < other.Omits && other.Omits >= netfilter.OmitsOptions:
-		d.Severity = source.Info
-		d.Message = fmt.Sprintf("%s is captured here as nft lists it, which leaves much out; the capture at %s is used", what, used.Pos)
+		d.Severity, d.Code = source.Info, "listed-by-nft"
+		d.Message = fmt.Sprintf("tables of iptables, %s the first of them, are captured here as nft lists them, which leaves much out; the capture at %s is used", what, used.Pos)
 	case sameRules(used, other):
 		d.Severity = source.Info
 		d.Message = fmt.Sprintf("%s is captured again with the same rules; the capture at %s is used", what, used.Pos)

@@ -147,9 +147,10 @@ func (p *parser) printed(t token) bool {
 	p.at = t.start + 1
 	first := p.next()
 	end := first.end
+	target := strings.ToUpper(first.text) == first.text && first.text != "!" // the rule's last part
 	for {
 		next := p.peek()
-		if ends(next) || next.kind == word && beginsPart(next.text) {
+		if ends(next) || !target && next.kind == word && beginsPart(next.text) {
 			break
 		}
 		p.next()
@@ -159,7 +160,7 @@ func (p *parser) printed(t token) bool {
 	if m := matchSet(strings.Fields(text[1:])); m != nil {
 		return p.match(m)
 	}
-	if strings.ToUpper(first.text) == first.text && first.text != "!" {
+	if target {
 		return p.statement(&netfilter.OpaqueTarget{Name: first.text, Text: text})
 	}
 	return p.match(&netfilter.Opaque{Module: first.text, Text: text})

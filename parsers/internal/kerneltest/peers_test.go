@@ -3,7 +3,6 @@
 package kerneltest_test
 
 import (
-	"bytes"
 	"flag"
 	"fmt"
 	"io"
@@ -11,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -24,6 +24,7 @@ var (
 	rounds    = flag.Int("rounds", 0, "how often to measure svcpath and the tools of iptables, in turn; 0 does not")
 	services  = flag.Int("services", 1000, "of the node that is measured with")
 	endpoints = flag.Int("endpoints", 5, "of each of its services")
+	dumpFile  = flag.String("dump", "", "write the node's rules into this file, for TestPeers")
 )
 
 // TestPeers measures, for "make bench-peers", how long svcpath takes to
@@ -40,12 +41,15 @@ func TestPeers(t *testing.T) {
 	if out, err := exec.Command("go", "build", "-buildvcs=false", "-o", svcpath, "github.com/svcpath/svcpath/cmd/svcpath").CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v: %s", err, out)
 	}
-	var text bytes.Buffer
-	size := generate.Size{Services: *services, Endpoints: *endpoints}
-	if err := generate.New(size).WriteRules(&text); err != nil {
-		t.Fatal(err)
+	// Another process writes the dump: the peak memory of a child is at least
+	// that of the process that started it.
+	write := exec.Command(os.Args[0], "-test.run", "^TestWritePeersDump$", "-dump", dump,
+		"-services", strconv.Itoa(*services), "-endpoints", strconv.Itoa(*endpoints))
+	if out, err := write.CombinedOutput(); err != nil {
+		t.Fatalf("writing the dump: %v: %s", err, out)
 	}
-	if err := os.WriteFile(dump, text.Bytes(), 0o644); err != nil {
+	info, err := os.Stat(dump)
+	if err != nil {
 		t.Fatal(err)
 	}
 	ns := kerneltest.New(t)
@@ -75,7 +79,23 @@ func TestPeers(t *testing.T) {
 	ours := median(used[0])
 	for i, tool := range tools {
 		name := filepath.Base(tool[0]) + " " + tool[1]
-		fmt.Printf("| %d × %d | %.1f | `%s` | %.2f | %.1f | %d |\n", size.Services, size.Endpoints, float64(text.Len())/1e6, name,
+		fmt.Printf("| %d × %d | %.1f | `%s` | %.2f | %.1f | %d |\n", *services, *endpoints, float64(info.Size())/1e6, name,
 			median(used[i]).Seconds(), median(used[i]).Seconds()/ours.Seconds(), memory[i]>>10)
+	}
+}
+
+func TestWritePeersDump(t *testing.T) {
+	if *dumpFile == "" {
+		return
+	}
+	f, err := os.Create(*dumpFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := generate.New(generate.Size{Services: *services, Endpoints: *endpoints}).WriteRules(f); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
 	}
 }

@@ -194,6 +194,9 @@ func (p *parser) log() bool {
 	}
 }
 
+// logLevel reads a level of syslog, or "audit", which is a level above them and
+// goes to the audit system (include/uapi/linux/netfilter/nf_tables.h,
+// NFT_LOGLEVEL_AUDIT).
 func (p *parser) logLevel(l *netfilter.Log) bool {
 	t := p.next()
 	for i, name := range [...]string{"emerg", "alert", "crit", "err", "warn", "notice", "info", "debug", "audit"} {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/svcpath/svcpath/analyzer/audit"
 	"github.com/svcpath/svcpath/analyzer/chaingraph"
+	"github.com/svcpath/svcpath/analyzer/drift"
 	"github.com/svcpath/svcpath/analyzer/inventory"
 	"github.com/svcpath/svcpath/analyzer/netfilter"
 	"github.com/svcpath/svcpath/analyzer/proof"
@@ -24,8 +25,8 @@ type Analysis struct {
 	// Tracer follows packets. Making it costs one look at each chain, and
 	// none at rules, so every analysis has one.
 	Tracer *trace.Tracer
-	// Findings are where structure and trace of an entry differ, and where the
-	// kernel's lists do.
+	// Findings are where structure and trace of an entry differ, where the node
+	// and the cluster's objects do, and where the kernel's lists do.
 	Findings []audit.Finding
 	// Diagnostics are the remarks of all stages, in the order of the input.
 	Diagnostics []source.Diagnostic
@@ -51,7 +52,7 @@ type Missing struct {
 func Analyze(s *snapshot.Snapshot) *Analysis {
 	a := survey(s)
 	findings, remarks := proof.Check(s, a.Inventory, a.Tracer)
-	a.Findings = append(findings, proof.Mismatches(a.Inventory)...)
+	a.Findings = slices.Concat(findings, drift.Check(s, a.Inventory), proof.Mismatches(a.Inventory))
 	a.gather(remarks)
 	return a
 }

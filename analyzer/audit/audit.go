@@ -30,7 +30,10 @@ type Finding struct {
 	Certainty string // "certain", "assumed" or "undetermined"
 	Service   string // "default/web:http"; "" when it concerns no service
 	Message   string
-	Evidence  []*netfilter.Rule
+	// Assumptions are what an assumed finding rests on, Missing what would
+	// settle an undetermined one.
+	Assumptions, Missing []string
+	Evidence             []*netfilter.Rule
 	// Lines are evidence that is no rule: elements of sets, virtual servers,
 	// objects of the cluster.
 	Lines       []Line

@@ -197,6 +197,8 @@ type docFinding struct {
 	Certainty   string         `json:"certainty" yaml:"certainty"`
 	Service     docText        `json:"service,omitempty" yaml:"service,omitempty"`
 	Message     docText        `json:"message" yaml:"message"`
+	Assumptions []docText      `json:"assumptions,omitempty" yaml:"assumptions,omitempty"`
+	Missing     []docText      `json:"missing,omitempty" yaml:"missing,omitempty"`
 	Evidence    []docEvidence  `json:"evidence" yaml:"evidence"`
 	Remediation string         `json:"remediation,omitempty" yaml:"remediation,omitempty"`
 	References  []string       `json:"references,omitempty" yaml:"references,omitempty"`
@@ -212,6 +214,7 @@ func newDocFinding(f audit.Finding) docFinding {
 	d := docFinding{
 		ID: f.ID, Name: f.Name, Severity: f.Severity, Certainty: f.Certainty,
 		Service: newDocText(f.Service), Message: newDocText(f.Message), Evidence: []docEvidence{},
+		Assumptions: docTexts(f.Assumptions), Missing: docTexts(f.Missing),
 		Remediation: f.Remediation, References: f.References,
 	}
 	for _, r := range f.Evidence {

@@ -10,6 +10,7 @@ import (
 	prettytext "github.com/jedib0t/go-pretty/v6/text"
 
 	"github.com/svcpath/svcpath/analyzer"
+	"github.com/svcpath/svcpath/analyzer/audit"
 	"github.com/svcpath/svcpath/analyzer/inventory"
 	"github.com/svcpath/svcpath/analyzer/kubeproxy"
 	"github.com/svcpath/svcpath/analyzer/snapshot"
@@ -127,7 +128,26 @@ func headline(a *analyzer.Analysis) string {
 	if len(clusterIPs) > 0 {
 		line += "; " + whatTheyDo(clusterIPs, inv.Mode, fmt.Sprintf("of %d cluster IPs", all))
 	}
+	if n := len(a.Findings); n > 0 {
+		line += "; " + count(n, "finding") + ", " + worst(a.Findings)
+	}
 	return line
+}
+
+// worst is "high", for several findings "the worst high".
+func worst(findings []audit.Finding) string {
+	all := make([]audit.Severity, len(findings))
+	for i, f := range findings {
+		all[i] = f.Severity
+	}
+	for _, s := range slices.Backward(audit.Severities) {
+		if slices.Contains(all, s) && len(all) > 1 {
+			return "the worst " + string(s)
+		} else if slices.Contains(all, s) {
+			return string(s)
+		}
+	}
+	return ""
 }
 
 func total(byVerdict map[inventory.Verdict]int) int {

@@ -125,13 +125,28 @@ func (p *textPrinter) findings(findings []audit.Finding) {
 	}
 	p.heading("Findings")
 	for _, f := range findings {
-		p.paragraph("  ", fmt.Sprintf("%s %s: %s", f.ID, f.Severity, Escape(f.Message)))
+		p.paragraph("  ", fmt.Sprintf("%s %s: %s", f.ID, severityWords(f), Escape(f.Message)))
+		for _, a := range f.Assumptions {
+			p.paragraph("    ", "assumed: "+Escape(a))
+		}
+		for _, m := range f.Missing {
+			p.paragraph("    ", "missing: "+Escape(m))
+		}
 		lines := inventory.RuleLines(f.Evidence)
 		for _, l := range f.Lines {
 			lines = append(lines, inventory.Line{Pos: l.Pos, Text: l.Text})
 		}
 		p.evidence("    ", lines)
 	}
+}
+
+// severityWords are a finding's severity, and its certainty where that is less
+// than certain.
+func severityWords(f audit.Finding) string {
+	if f.Certainty == "certain" {
+		return string(f.Severity)
+	}
+	return string(f.Severity) + ", " + f.Certainty
 }
 
 // fewDiagnostics is how many remarks are written without being asked for all.

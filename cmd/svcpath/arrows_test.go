@@ -61,6 +61,8 @@ var arrows = []arrow{
 		because: "a packet is followed through the model alone: what kube-proxy meant changes nothing for it"},
 	{from: "analyzer/proof", never: []string{module}, except: append([]string{"analyzer/audit", "analyzer/inventory", "analyzer/trace"}, models...),
 		because: "it compares two analyses, and knows neither how they are made nor how they are shown"},
+	{from: "analyzer/drift", never: []string{module}, except: append([]string{"analyzer/audit", "analyzer/inventory", "analyzer/kubeproxy"}, models...),
+		because: "it compares what was read back with what was asked for, and knows neither how that is made nor how differences are shown"},
 	{from: "analyzer/audit", never: []string{"analyzer/report", "rules"},
 		because: "the frame for checks knows neither the checks nor who shows their findings"},
 	{from: "analyzer", never: []string{"analyzer/report", "rules"},

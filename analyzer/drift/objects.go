@@ -1,0 +1,211 @@
+package drift
+
+import (
+	"net/netip"
+	"slices"
+
+	"github.com/svcpath/svcpath/analyzer/cluster"
+	"github.com/svcpath/svcpath/analyzer/inventory"
+	"github.com/svcpath/svcpath/analyzer/kubeproxy"
+	"github.com/svcpath/svcpath/analyzer/netfilter"
+	"github.com/svcpath/svcpath/analyzer/snapshot"
+)
+
+// objects are the cluster's objects, as kube-proxy goes through them.
+type objects struct {
+	ports    []*servicePort
+	byName   map[name]*servicePort
+	services map[[2]string]*cluster.Service // by namespace and name
+	// claims are the service ports that ask for an address and port.
+	claims map[dial][]*servicePort
+	slices map[[2]string][]*cluster.EndpointSlice
+	// readsWhole says that every line of the objects' texts was understood.
+	readsWhole bool
+	// allServices and allSlices say that the objects are evidently those of
+	// the whole cluster.
+	allServices, allSlices bool
+	// hasKubernetes says that default/kubernetes is among the Services.
+	hasKubernetes bool
+
+	nodeName, zone string // of this node; "" when the objects do not tell
+	nodeKnown      bool
+	zoneKnown      bool
+	nodes          int
+}
+
+// A dial is what a client dials; the address is invalid for a node port.
+type dial struct {
+	address  netip.Addr
+	protocol uint8
+	port     uint16
+	family   netfilter.Family
+}
+
+// A door is an address and port at which the objects want a service port to be
+// had.
+type door struct {
+	dial
+	kind inventory.Kind
+	// optional doors are programmed by some versions of kube-proxy only.
+	optional bool
+}
+
+// everyCluster is the Service that every cluster has (the API server's
+// kubernetes-service controller).
+var everyCluster = [2]string{"default", "kubernetes"}
+
+func readObjects(s *snapshot.Snapshot) *objects {
+	o := &objects{
+		byName: map[name]*servicePort{}, services: map[[2]string]*cluster.Service{},
+		claims: map[dial][]*servicePort{}, slices: map[[2]string][]*cluster.EndpointSlice{},
+		readsWhole: true, nodes: len(s.Cluster.Nodes),
+	}
+	for _, src := range s.Sources {
+		if src.Format == snapshot.Manifests && src.SkippedLines > 0 {
+			o.readsWhole = false
+		}
+	}
+	namespaces := map[string]bool{}
+	for _, svc := range s.Cluster.Services {
+		id := [2]string{svc.Namespace, svc.Name}
+		if o.services[id] != nil {
+			continue // given twice
+		}
+		o.services[id] = svc
+		namespaces[svc.Namespace] = true
+		o.addPorts(svc)
+	}
+	sortPorts(o.ports)
+	o.hasKubernetes = o.services[everyCluster] != nil
+	o.allServices = o.readsWhole && o.hasKubernetes && len(namespaces) > 1
+	o.addSlices(s.Cluster.Slices)
+	o.findNode(s)
+	return o
+}
+
+// addPorts lists what kube-proxy makes of a Service: for each family that it
+// has a cluster IP of, each of its ports with the addresses of that family
+// (pkg/proxy/serviceport.go, newBaseServiceInfo).
+func (o *objects) addPorts(svc *cluster.Service) {
+	if !svc.Proxied() {
+		return
+	}
+	for _, family := range []netfilter.Family{netfilter.IPv4, netfilter.IPv6} {
+		own := slices.IndexFunc(svc.ClusterIPs, func(a netip.Addr) bool { return familyOf(a) == family })
+		if own < 0 {
+			continue
+		}
+		for i := range svc.Ports {
+			p := &svc.Ports[i]
+			if p.Port == 0 {
+				continue
+			}
+			sp := &servicePort{
+				name:          name{svc.Namespace, svc.Name, p.Name, p.Protocol, family},
+				service:       svc,
+				port:          p,
+				internalLocal: svc.InternalPolicy == cluster.Local,
+				externalLocal: svc.ExternalPolicy == cluster.Local,
+				// Since 1.29 the policy counts for external IPs of any type
+				// (pkg/api/v1/service/util.go, ExternalPolicyLocal).
+				policyOpen: svc.Type == cluster.ClusterIP,
+			}
+			if o.byName[sp.name] != nil {
+				continue
+			}
+			sp.addDoors(svc.ClusterIPs[own])
+			o.byName[sp.name] = sp
+			o.ports = append(o.ports, sp)
+			for _, d := range sp.doors {
+				o.claims[d.dial] = append(o.claims[d.dial], sp)
+			}
+		}
+	}
+}
+
+func (p *servicePort) addDoors(clusterIP netip.Addr) {
+	add := func(kind inventory.Kind, a netip.Addr, port uint16, optional bool) {
+		d := dial{a, p.protocol, port, p.family}
+		if port == 0 || slices.ContainsFunc(p.doors, func(o door) bool { return o.dial == d }) {
+			return
+		}
+		p.doors = append(p.doors, door{d, kind, optional})
+		p.outside = p.outside || kind != inventory.ClusterIP
+	}
+	add(inventory.ClusterIP, clusterIP, p.port.Port, false)
+	add(inventory.NodePort, netip.Addr{}, p.port.NodePort, false)
+	for _, in := range p.service.Ingress {
+		if familyOf(in.Address) == p.family {
+			add(inventory.LoadBalancerIP, in.Address, p.port.Port, in.Proxy)
+		}
+	}
+	for _, a := range p.service.ExternalIPs {
+		if familyOf(a) == p.family {
+			add(inventory.ExternalIP, a, p.port.Port, false)
+		}
+	}
+}
+
+// addSlices sorts slices by their Services. EndpointSlices count where there
+// are any, else the Endpoints object.
+func (o *objects) addSlices(list []*cluster.EndpointSlice) {
+	type id struct{ namespace, name string }
+	seen := map[id]bool{}
+	proper := map[[2]string]bool{}
+	namespaces := map[string]bool{}
+	for _, s := range list {
+		namespaces[s.Namespace] = true
+		if !s.FromEndpoints {
+			proper[[2]string{s.Namespace, s.Service}] = true
+		}
+	}
+	for _, s := range list {
+		of := [2]string{s.Namespace, s.Service}
+		if s.FromEndpoints && proper[of] {
+			continue
+		}
+		if !s.FromEndpoints && s.Name != "" {
+			if seen[id{s.Namespace, s.Name}] {
+				continue // given twice
+			}
+			seen[id{s.Namespace, s.Name}] = true
+		}
+		o.slices[of] = append(o.slices[of], s)
+	}
+	o.allSlices = o.readsWhole && len(o.slices[everyCluster]) > 0 && len(namespaces) > 1
+}
+
+// findNode tells which Node object is this node: the only one that has an
+// address of it.
+func (o *objects) findNode(s *snapshot.Snapshot) {
+	if s.Addresses == nil {
+		return
+	}
+	own := map[netip.Addr]bool{}
+	for _, a := range s.Addresses {
+		if a.Interface != kubeproxy.IPVSInterface {
+			own[a.Prefix.Addr()] = true
+		}
+	}
+	var found *cluster.Node
+	for _, n := range s.Cluster.Nodes {
+		if !slices.ContainsFunc(n.Addresses, func(a netip.Addr) bool { return own[a] }) {
+			continue
+		}
+		if found != nil && found.Name != n.Name {
+			return
+		}
+		found = n
+	}
+	if found != nil && found.Name != "" {
+		o.nodeName, o.zone = found.Name, found.Zone
+		o.nodeKnown, o.zoneKnown = true, true
+	}
+}
+
+func familyOf(a netip.Addr) netfilter.Family {
+	if a.Is4() {
+		return netfilter.IPv4
+	}
+	return netfilter.IPv6
+}

@@ -130,8 +130,8 @@ func whyStale(svc *inventory.Service, object *cluster.Service) string {
 		return "Service " + object.String() + " is headless: it asks for no rules"
 	case object.Type == cluster.ExternalName:
 		return "Service " + object.String() + " is of type ExternalName: it asks for no rules"
-	case object.ProxyName != "":
-		return "Service " + object.String() + " is given to another proxy by its label service.kubernetes.io/service-proxy-name"
+	case object.OtherProxy:
+		return "a label of Service " + object.String() + " keeps kube-proxy from it (service.kubernetes.io/service-proxy-name or …/headless)"
 	}
 	for _, p := range object.Ports {
 		if p.Name == svc.PortName && p.Protocol == svc.Protocol {

@@ -69,7 +69,7 @@ func compareNFTWithManifests(t *testing.T, dir, dump string, objects bool) {
 	want := r.nftServiceViews(objects)
 	inputs := []string{dump, filepath.Join(dir, "ip-addr.txt")}
 	if objects {
-		inputs = append(inputs, manifestsOf(dir))
+		inputs = append(inputs, manifestsOf(dir), filepath.Join(samplesDir, "service-zoo", "node.yaml"))
 	}
 	inv := inventoryOf(t, inputs...)
 	for _, difference := range differences(want, openExternals(viewsOf(inv))) {

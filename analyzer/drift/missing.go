@@ -48,7 +48,7 @@ func (c *checker) lacks(p *servicePort, d door, side *side) (lack, bool) {
 	owner := nameOf(e.Service)
 	if owner == p.name {
 		l.entry, l.own = e, true
-		return l, e.Verdict == inventory.Broken && c.mode != kubeproxy.IPVS
+		return l, e.Verdict == inventory.Broken && c.mode != kubeproxy.IPVS && !side.lossy
 	}
 	for _, other := range c.objects.claims[d.dial] {
 		if other.name == owner {

@@ -330,3 +330,30 @@ func everyEndpoint(service, old, new string) edit {
 func everyAddress(service, address string) edit {
 	return slice(service, "  - "+address+"\n  conditions:\n    ready: true\n    serving: true\n", "  - "+address+"\n  conditions:\n    ready: false\n    serving: false\n")
 }
+
+func TestNFTablesMutations(t *testing.T) {
+	const ruleset = "nft-ruleset.txt"
+	for _, dir := range []string{"service-zoo", "zoo-v1.30-nftables", "zoo-v1.36-nftables"} {
+		t.Run(dir, func(t *testing.T) {
+			runMutations(t, filepath.Join("testdata", "nftables", dir), []mutation{
+				{"nothing", nil, nil},
+				{"a service that no object has", []edit{service("zoo/clusterip", "", "")}, []string{"KP2004 zoo/clusterip"}},
+				{"a port that the node does not have", []edit{service("zoo/multiport", "  ports:\n", "  ports:\n  - {name: extra, port: 9999}\n")}, []string{"KP2002 zoo/multiport:extra"}},
+				{"another node port", []edit{service("zoo/nodeport", "nodePort: 30080", "nodePort: 30099")}, []string{"KP2003 zoo/nodeport", "KP2005 zoo/nodeport"}},
+				{"no load balancer any more", []edit{service("zoo/lb-ip", "203.0.113.11", "203.0.113.99")}, []string{"KP2003 zoo/lb-ip", "KP2005 zoo/lb-ip"}},
+				{"an endpoint that the node lacks", []edit{moreEndpoints("zoo/clusterip", "10.244.1.99", "kind-worker")}, []string{"KP2006 zoo/clusterip"}},
+				{"an endpoint that is gone", []edit{slice("zoo/clusterip", "  - 10.244.1.10\n", "  - 10.244.1.11\n")}, []string{"KP2007 zoo/clusterip"}},
+				{"an endpoint that came here", []edit{slice("zoo/nodeport-local-none", "nodeName: kind-worker2\n", "nodeName: kind-worker\n")}, []string{"KP2008 zoo/nodeport-local-none"}},
+				{"external policy", []edit{service("zoo/nodeport", "externalTrafficPolicy: Cluster", "externalTrafficPolicy: Local")}, []string{"KP2009 zoo/nodeport"}},
+				{"internal policy", []edit{service("zoo/clusterip", "internalTrafficPolicy: Cluster", "internalTrafficPolicy: Local")}, []string{"KP2009 zoo/clusterip"}},
+				{"affinity", []edit{service("zoo/clusterip", "sessionAffinity: None", "sessionAffinity: ClientIP")}, []string{"KP2010 zoo/clusterip"}},
+				{"no affinity", []edit{service("zoo/affinity", "sessionAffinity: ClientIP", "sessionAffinity: None")}, []string{"KP2010 zoo/affinity"}},
+				{"ranges", []edit{service("zoo/lb-ip", "spec:\n", "spec:\n  loadBalancerSourceRanges: [198.51.100.0/24]\n")}, []string{"KP2011 zoo/lb-ip"}},
+				{"another range", []edit{service("zoo/lb-source-ranges", "198.51.100.0/24", "198.51.100.0/25")}, []string{"KP2011 zoo/lb-source-ranges"}},
+				{"no slices", []edit{objects(noSlices)}, nil},
+				{"one Service only", []edit{onlyServices("zoo/clusterip")}, []string{"KP2004 undetermined"}},
+				{"a ruleset that is cut", []edit{cut(ruleset), service("zoo/clusterip", "clusterIP: 10.96.1.1\n", "clusterIP: 10.96.1.99\n")}, nil},
+			})
+		})
+	}
+}

@@ -25,7 +25,6 @@ var faults = map[string][]string{
 	"fault-hijack-dnat":          {"KP2007 zoo/clusterip"},
 	"fault-service-rule-deleted": {"KP2003 zoo/multiport:https"},
 	"ipvs-fault-nodeport-drift":  {"KP2007 shop/np-three"},
-	"iptables-zoo":               {"KP2004 undetermined"}, // nft shows no names
 }
 
 // TestRecordingsDoNotDrift compares every recording with the objects that it

@@ -54,6 +54,8 @@ type builder struct {
 
 	since124 *bool // answer of writtenSince124
 
+	objects *objectNames // of the cluster; nil until they are asked for names
+
 	diagnostics []source.Diagnostic
 }
 
@@ -119,6 +121,7 @@ func readIPTables(s *snapshot.Snapshot, nat, filter *netfilter.Table, graphOf fu
 		slices.SortStableFunc(svc.Entries, compareEntries)
 	}
 	b.orphans()
+	b.remarkOnNames()
 	return b.order, b.diagnostics
 }
 

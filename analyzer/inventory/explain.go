@@ -271,6 +271,8 @@ func (b *builder) explainUnknown(dialled, start string, d *draft, j *journey) st
 	switch {
 	case j.open != nil:
 		return fmt.Sprintf("Where %s leads rests on a condition that is not understood: rule %d of %s.", dialled, j.open.Number(), j.open.Chain().Name)
+	case j.end == atBackends && j.backends.dead != nil && b.hidesTargets():
+		return fmt.Sprintf("%s jumps into %s; what its endpoint chains do, nft has no words for: iptables-save prints it.", start, j.decided.Name)
 	case j.end == atBackends:
 		return fmt.Sprintf("%s jumps into %s; the text does not show the cluster IP's entry to compare with.", start, j.decided.Name)
 	case j.end == dangling && len(j.path) > 0:

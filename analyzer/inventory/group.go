@@ -23,6 +23,7 @@ func (b *builder) groupByService() {
 	for _, d := range b.drafts {
 		if !d.claimed {
 			d.service = b.serviceOfChain(d)
+			b.kindByObject(d)
 		}
 	}
 	for _, d := range b.drafts {
@@ -71,6 +72,9 @@ func (b *builder) serviceOfChain(d *draft) *Service {
 		_, hash = kubeproxy.ParseChainName(d.missing.Chain().Name)
 	}
 	if hash == "" {
+		if svc := b.serviceOfObject(d, ""); svc != nil {
+			return svc
+		}
 		// Nothing but the address and port tell it from others.
 		return b.newService(serviceKey{hash: d.dial.String()}, d.protocol)
 	}
@@ -79,6 +83,9 @@ func (b *builder) serviceOfChain(d *draft) *Service {
 	}
 	if name, ok := b.nameInChains(hash, d.protocol); ok {
 		return b.serviceNamed(name, d.protocol)
+	}
+	if svc := b.serviceOfObject(d, hash); svc != nil {
+		return svc
 	}
 	svc := b.newService(serviceKey{hash: hash}, d.protocol)
 	b.hashes[hash] = svc

@@ -46,9 +46,11 @@ type Service struct {
 	HealthCheckNodePort            uint16 // 0 for none
 
 	Chains Chains
-	// Object is the Kubernetes object that names the service in IPVS mode, nil
-	// for none.
-	Object *cluster.Service
+	// Object is the Kubernetes object that names the service where the rules do
+	// not, as in IPVS mode they never do; nil for none. NameFrom says by what it
+	// was found.
+	Object   *cluster.Service
+	NameFrom NameOrigin
 	// Guessed says that no name and no rule binds the service's entries
 	// together: its external ones are taken for its own because they have the
 	// real servers of its cluster IP, and no other cluster IP has them.

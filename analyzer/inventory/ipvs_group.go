@@ -29,7 +29,7 @@ func (b *balancer) group() {
 			s := e.claim.service
 			svc = b.newServiceIn(e)
 			svc.Namespace, svc.Name, svc.PortName, svc.Port = s.Namespace, s.Name, e.claim.port.Name, e.claim.port.Port
-			svc.Object = s
+			svc.Object, svc.NameFrom = s, NamedByAddress
 			named[key] = svc
 		}
 		join(e, svc)

@@ -155,11 +155,15 @@ func (b *builder) decide(e *Entry, d *draft, j *journey, own *journey) {
 // nowhere broken: nat whole, and, where a refusal in filter could still be the
 // reason, filter whole.
 func (b *builder) certain(d *draft, j *journey) bool {
-	if !b.nat.Complete {
+	if !b.nat.Complete || b.hidesTargets() {
 		return false
 	}
 	return j.end != fallsThrough || b.filter != nil && b.filter.Complete
 }
+
+// hidesTargets reports whether the text of nat shows some rules without what
+// they do: nft prints nothing where it has no translation for a target.
+func (b *builder) hidesTargets() bool { return b.nat.Omits >= netfilter.OmitsOptions }
 
 // decideAhead judges an entry whose packets a rule before kube-proxy's takes.
 func (b *builder) decideAhead(e *Entry, j *journey) {
@@ -182,6 +186,9 @@ func (b *builder) decideBackends(e *Entry, d *draft, j *journey, own *journey) {
 	e.Endpoints = j.backends.endpoints
 	if dead := j.backends.dead; dead != nil && len(j.backends.endpoints) == 0 && b.nat.Complete {
 		e.Verdict, e.Masquerade = Broken, MasqueradeNever
+		if b.hidesTargets() {
+			e.Verdict, e.Masquerade = Unknown, MasqueradeUnknown
+		}
 		e.Path = append(slices.Clone(j.path), dead)
 		return
 	}
@@ -241,9 +248,15 @@ func (b *builder) masqueradeOf(j *journey) Masquerading {
 
 // refusesForLackOfEndpoints reports whether a journey was refused by a rule
 // that says so: kube-proxy up to 1.24 marks packets for dropping at the end of
-// an external chain when the node has no endpoint.
+// an external chain when the node has no endpoint. Without a comment the chain
+// says it: nothing else is refused in those of local endpoints.
 func refusesForLackOfEndpoints(j *journey) bool {
-	claim, ok := kubeproxy.ParseComment(j.path[len(j.path)-1].Comment())
+	last := j.path[len(j.path)-1]
+	if last.Comment() == "" {
+		kind, _ := kubeproxy.ParseChainName(last.Chain().Name)
+		return kind == kubeproxy.XLBChain || kind == kubeproxy.LocalChain
+	}
+	claim, ok := kubeproxy.ParseComment(last.Comment())
 	return ok && (claim.Kind == kubeproxy.ClaimNoLocal || claim.Kind == kubeproxy.ClaimNoEndpoints)
 }
 
@@ -300,7 +313,7 @@ func (b *builder) checkBackends(svc *Service) {
 			continue
 		}
 		found := b.backendsOf(c)
-		if found == nil || !b.nat.Complete {
+		if found == nil || !b.nat.Complete || b.hidesTargets() {
 			continue
 		}
 		if found.dead != nil {

@@ -10,23 +10,24 @@ import (
 type docService struct {
 	// The names are left out where nothing in the input names the service;
 	// a named service always has all three, "" among them.
-	Namespace             *docText         `json:"namespace,omitempty" yaml:"namespace,omitempty"`
-	Name                  docText          `json:"name,omitempty" yaml:"name,omitempty"`
-	PortName              *docText         `json:"portName,omitempty" yaml:"portName,omitempty"`
-	Protocol              string           `json:"protocol" yaml:"protocol"`
-	Port                  uint16           `json:"port,omitempty" yaml:"port,omitempty"`
-	Family                string           `json:"family" yaml:"family"`
-	Types                 []string         `json:"types" yaml:"types"`
-	ExternalTrafficPolicy inventory.Policy `json:"externalTrafficPolicy,omitempty" yaml:"externalTrafficPolicy,omitempty"`
-	InternalTrafficPolicy inventory.Policy `json:"internalTrafficPolicy,omitempty" yaml:"internalTrafficPolicy,omitempty"`
-	SessionAffinity       *docAffinity     `json:"sessionAffinity,omitempty" yaml:"sessionAffinity,omitempty"`
-	SourceRanges          []string         `json:"sourceRanges,omitempty" yaml:"sourceRanges,omitempty"`
-	HealthCheckNodePort   uint16           `json:"healthCheckNodePort,omitempty" yaml:"healthCheckNodePort,omitempty"`
-	Chains                *docChains       `json:"chains,omitempty" yaml:"chains,omitempty"`
-	GroupingAssumed       bool             `json:"groupingAssumed,omitempty" yaml:"groupingAssumed,omitempty"`
-	Object                *docPlace        `json:"object,omitempty" yaml:"object,omitempty"`
-	Endpoints             []docEndpoint    `json:"endpoints" yaml:"endpoints"`
-	Entries               []docEntry       `json:"entries" yaml:"entries"`
+	Namespace             *docText             `json:"namespace,omitempty" yaml:"namespace,omitempty"`
+	Name                  docText              `json:"name,omitempty" yaml:"name,omitempty"`
+	PortName              *docText             `json:"portName,omitempty" yaml:"portName,omitempty"`
+	Protocol              string               `json:"protocol" yaml:"protocol"`
+	Port                  uint16               `json:"port,omitempty" yaml:"port,omitempty"`
+	Family                string               `json:"family" yaml:"family"`
+	Types                 []string             `json:"types" yaml:"types"`
+	ExternalTrafficPolicy inventory.Policy     `json:"externalTrafficPolicy,omitempty" yaml:"externalTrafficPolicy,omitempty"`
+	InternalTrafficPolicy inventory.Policy     `json:"internalTrafficPolicy,omitempty" yaml:"internalTrafficPolicy,omitempty"`
+	SessionAffinity       *docAffinity         `json:"sessionAffinity,omitempty" yaml:"sessionAffinity,omitempty"`
+	SourceRanges          []string             `json:"sourceRanges,omitempty" yaml:"sourceRanges,omitempty"`
+	HealthCheckNodePort   uint16               `json:"healthCheckNodePort,omitempty" yaml:"healthCheckNodePort,omitempty"`
+	Chains                *docChains           `json:"chains,omitempty" yaml:"chains,omitempty"`
+	GroupingAssumed       bool                 `json:"groupingAssumed,omitempty" yaml:"groupingAssumed,omitempty"`
+	Object                *docPlace            `json:"object,omitempty" yaml:"object,omitempty"`
+	NameFrom              inventory.NameOrigin `json:"nameFrom,omitempty" yaml:"nameFrom,omitempty"`
+	Endpoints             []docEndpoint        `json:"endpoints" yaml:"endpoints"`
+	Entries               []docEntry           `json:"entries" yaml:"entries"`
 }
 
 type docAffinity struct {
@@ -89,6 +90,7 @@ func newDocService(s *inventory.Service) docService {
 		d.Namespace, d.PortName = &namespace, &portName
 	}
 	d.GroupingAssumed = s.Guessed
+	d.NameFrom = s.NameFrom
 	if s.Object != nil {
 		d.Object = &docPlace{File: newDocText(s.Object.Pos.Path()), Line: s.Object.Pos.Line}
 	}

@@ -105,9 +105,9 @@ func (r *nftRule) match() {
 		r.add("%s", r.one("ct", ct...))
 	case 19:
 		r.add("%s %s%s", r.one("interface", "iifname", "oifname"), r.not(), r.one("name", `"eth0"`, `"cni0"`, `"lo"`, `"eth*"`, `{ "eth0", "lo" }`))
-	case 20:
+	case 27:
 		r.add("%s %s%s", r.one("interface", "iif", "oif"), r.not(), r.one("name", `"eth0"`, `"cni0"`, `"lo"`))
-	case 21, 22:
+	case 20, 21, 22:
 		if r.hook != "" {
 			r.add("fib %s type %s%s", r.side("side"), r.not(), r.one("type", "local", "unicast", "broadcast", "{ local, multicast }"))
 		}
@@ -126,7 +126,7 @@ func (r *nftRule) match() {
 			headers = append(headers, "tcp flags syn", "tcp flags & (fin | syn | rst | ack) == syn", "tcp flags != syn", "tcp flags & (syn | ack) == syn | ack")
 		}
 		r.add("%s", r.one("header", headers...))
-	case 26, 27:
+	case 26:
 		r.add("%s", r.one("chance", "numgen random mod 4 < 2", "numgen random mod 3 0", "numgen random mod 10 offset 5 8-11", "numgen random mod 3 != 1", "numgen random mod 5 { 0, 2, 4 }", "meta random < 1073741824"))
 	case 28:
 		r.add("jhash %s saddr mod 4 seed 0x1 %d", r.ip(), r.number("hash", 0, 3))

@@ -73,7 +73,7 @@ func (g *nftGenerator) table(name string) {
 	for _, kind := range kinds {
 		for i := len(user[kind]) - 1; i >= 0; i-- { // no loops
 			fmt.Fprintf(&g.b, "\tchain %s {\n", user[kind][i])
-			g.rules(nftPlace{kind: kind, jumps: user[kind][i+1:]}, 2)
+			g.rules(nftPlace{kind: kind, jumps: user[kind][i+1:]}, 4)
 			g.b.WriteString("\t}\n")
 		}
 	}
@@ -97,7 +97,7 @@ func (g *nftGenerator) table(name string) {
 			}
 		}
 		p.jumps = user[p.kind]
-		g.rules(p, 4)
+		g.rules(p, 9)
 		g.b.WriteString("\t}\n")
 	}
 	g.b.WriteString("}\n")
@@ -225,10 +225,20 @@ func (g *nftGenerator) rules(p nftPlace, most int) {
 		if !r.noPorts && g.often("protocol", 4) {
 			r.ported()
 		}
-		if g.often("guard", 6) {
-			r.words = append(r.words, g.ip()+" saddr "+f.Source.String())
+		guard := g.ip() + " saddr " + f.Source.String()
+		if p.kind == "filter" && g.often("remembered", 1) {
+			g.fills = true
+			fmt.Fprintf(&g.b, "\t\t%s %s @seen { %s saddr }\n\t\t%s %s saddr %s@seen drop\n", guard, g.one("operation", "update", "add", "delete"), g.ip(), guard, g.ip(), r.not())
+			continue
 		}
-		for range g.number("matches", 0, 2) {
+		if len(p.jumps) > 0 && p.kind == "filter" && g.often("there and back", 1) {
+			fmt.Fprintf(&g.b, "\t\t%s %s %s\n\t\t%s drop\n", guard, g.one("how", "jump", "goto"), g.one("chain", p.jumps...), guard)
+			continue
+		}
+		if g.often("guard", 8) {
+			r.words = append(r.words, guard)
+		}
+		for range []int{1, 1, 1, 2, 0}[g.number("matches", 0, 4)] {
 			r.match()
 		}
 		if g.often("statements", 4) {

@@ -41,10 +41,8 @@ func (g *Graph) Subgraph(roots []*netfilter.Chain, rules []*netfilter.Rule) *Sub
 		}
 		s.rules[r] = true
 		mark(&up, i, onWay)
-		for j := range r.Jumps() {
-			if j.Chain != nil {
-				s.chains[j.Chain.Index()] |= named
-			}
+		if j, ok := r.Jump(); ok && j.Chain != nil { // a map leads to all services' chains
+			s.chains[j.Chain.Index()] |= named
 		}
 	}
 	for n := 0; n < len(down); n++ {
@@ -87,16 +85,6 @@ func (s *Subgraph) HasRule(r *netfilter.Rule) bool {
 		}
 	}
 	return false
-}
-
-// HasJump reports whether a jump of a selected rule is selected: of those by
-// the elements of a map that is not all of the chains asked for, only some are.
-func (s *Subgraph) HasJump(j Jump) bool {
-	i, ok := s.Graph.index(j.From)
-	if !ok || !s.HasRule(j.Rule) {
-		return false
-	}
-	return j.Map == nil || s.chains[i]&reached != 0 || s.leadsOn(j.To) || s.rules[j.Rule] && s.Has(j.To)
 }
 
 // leadsOn reports whether a chain is on the way to those asked for.

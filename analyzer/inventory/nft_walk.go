@@ -72,9 +72,9 @@ func (b *nftReader) walk(c *client, chain *netfilter.Chain, j *nftJourney) step 
 	return back
 }
 
-// lose notes how far the packet came before it goes back.
+// lose notes how far the packet came by way of an element before it goes back.
 func (b *nftReader) lose(j *nftJourney) {
-	if len(j.path) > len(j.lost) && j.stack[0].Base.Type == netfilter.NATType {
+	if len(j.elements) > 0 && len(j.path) > len(j.lost) && j.stack[0].Base.Type == netfilter.NATType {
 		j.lost, j.lostElements = slices.Clone(j.path), slices.Clone(j.elements)
 	}
 }

@@ -21,10 +21,35 @@ type GraphOptions struct {
 type graphPart struct {
 	*chaingraph.Graph
 	only *chaingraph.Subgraph // nil for the whole table
+	// Of a part: the service's chains, and the elements of maps that prove its
+	// entries.
+	own      map[*netfilter.Chain]bool
+	elements map[graphElement]bool
+}
+
+// A graphElement is an element of a verdict map.
+type graphElement struct {
+	set    *netfilter.Set
+	number int
 }
 
 func (p graphPart) has(c *netfilter.Chain) bool    { return p.only == nil || p.only.Has(c) }
 func (p graphPart) hasRule(r *netfilter.Rule) bool { return p.only == nil || p.only.HasRule(r) }
+
+// hasJump reports whether a jump is in the part. A map leads to all services'
+// chains; only its elements for the service are.
+func (p graphPart) hasJump(j chaingraph.Jump) bool {
+	if j.Map == nil || p.only == nil {
+		return p.hasRule(j.Rule)
+	}
+	return p.has(j.From) && p.hasElement(j.Map, j.Element, j.To)
+}
+
+// hasElement reports whether an element of a map that leads to the chain, nil
+// for none, is in the part.
+func (p graphPart) hasElement(set *netfilter.Set, number int, to *netfilter.Chain) bool {
+	return p.only == nil || p.own[to] || p.elements[graphElement{set, number}]
+}
 
 // selectGraph finds the tables, and of each the part, that the options ask for.
 func selectGraph(a *analyzer.Analysis, o GraphOptions) ([]graphPart, error) {
@@ -39,6 +64,7 @@ func selectGraph(a *analyzer.Analysis, o GraphOptions) ([]graphPart, error) {
 	// prove its entries; a service without endpoints has only the latter.
 	chains := map[*netfilter.Table][]*netfilter.Chain{}
 	rules := map[*netfilter.Table][]*netfilter.Rule{}
+	own, elements := map[*netfilter.Chain]bool{}, map[graphElement]bool{}
 	known := false
 	for _, s := range a.Inventory.Services {
 		if s.NamespacedName() != o.Service {
@@ -47,11 +73,15 @@ func selectGraph(a *analyzer.Analysis, o GraphOptions) ([]graphPart, error) {
 		known = true
 		for c := range serviceChains(s) {
 			chains[c.Table] = append(chains[c.Table], c)
+			own[c] = true
 		}
 		for _, e := range s.Entries {
 			for _, r := range e.Path {
 				table := r.Chain().Table
 				rules[table] = append(rules[table], r)
+			}
+			for _, m := range e.Mapped {
+				elements[graphElement{m.Set, m.Number}] = true
 			}
 		}
 	}
@@ -60,7 +90,7 @@ func selectGraph(a *analyzer.Analysis, o GraphOptions) ([]graphPart, error) {
 	}
 	for _, g := range a.Graphs {
 		if len(chains[g.Table])+len(rules[g.Table]) > 0 {
-			parts = append(parts, graphPart{Graph: g, only: g.Subgraph(chains[g.Table], rules[g.Table])})
+			parts = append(parts, graphPart{Graph: g, only: g.Subgraph(chains[g.Table], rules[g.Table]), own: own, elements: elements})
 		}
 	}
 	return parts, nil

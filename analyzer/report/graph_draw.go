@@ -120,42 +120,103 @@ type graphGroup struct {
 	does string          // for rules that do not jump
 }
 
-func groupOf(r *netfilter.Rule) (group graphGroup, class graphClass, ok bool) {
-	if j, ok := r.Jump(); ok {
-		return graphGroup{jump: j}, "", true
+// A graphLead is where a rule leads, or one of the elements of its map.
+type graphLead struct {
+	graphGroup
+	class   graphClass
+	rule    *netfilter.Rule
+	set     *netfilter.Set // the map; nil for the rule itself
+	element int
+}
+
+// leads are where the rules of a chain lead, in their order.
+func (p graphPart) leads(c *netfilter.Chain) iter.Seq[graphLead] {
+	return func(yield func(graphLead) bool) {
+		for r := range c.Rules() {
+			if !p.hasRule(r) {
+				continue
+			}
+			if v, ok := r.Target().(*netfilter.VerdictMap); ok {
+				if !p.mapLeads(r, v.Map, yield) {
+					return
+				}
+				continue
+			}
+			lead := graphLead{rule: r}
+			ok := false
+			if lead.jump, ok = r.Jump(); !ok {
+				lead.does, lead.class, ok = ending(r)
+			}
+			if ok && !yield(lead) {
+				return
+			}
+		}
 	}
-	group.does, class, ok = ending(r)
-	return group, class, ok
+}
+
+// mapLeads are where a map leads; it reports whether to go on.
+func (p graphPart) mapLeads(r *netfilter.Rule, set *netfilter.Set, yield func(graphLead) bool) bool {
+	for i := range set.Len() {
+		lead := graphLead{rule: r, set: set, element: i}
+		var to *netfilter.Chain
+		switch v := set.Element(i).Verdict.(type) {
+		case *netfilter.Jump:
+			lead.jump, to = v, v.Chain
+		case netfilter.Verdict:
+			lead.does, lead.class = netfilter.NFTStatement(r.Chain().Table.Family, v), classEnding
+		default:
+			continue
+		}
+		if p.hasElement(set, i, to) && !yield(lead) {
+			return false
+		}
+	}
+	return true
+}
+
+// label is what a packet must have to be led there.
+func (l graphLead) label() string {
+	if l.set == nil {
+		return conditions(l.rule)
+	}
+	e := l.set.Element(l.element)
+	key := "*"
+	if e.First != "" {
+		key = netfilter.FormatKeys(l.set.Key, e.First, e.Last)
+	}
+	if l.set.Name != "" {
+		return l.set.Name + ": " + key
+	}
+	v, _ := l.rule.Target().(*netfilter.VerdictMap)
+	return v.Key.String() + ": " + key
 }
 
 // edges are where the rules of a chain lead, in their order.
 func (d *graphDrawing) edges(part int, c *netfilter.Chain) iter.Seq[graphEdge] {
 	return func(yield func(graphEdge) bool) {
 		rules := map[graphGroup]int{}
-		for r := range c.Rules() {
-			if group, _, ok := groupOf(r); ok && d.parts[part].hasRule(r) {
-				rules[group]++
-			}
+		for lead := range d.parts[part].leads(c) {
+			rules[lead.graphGroup]++
 		}
 		from, drawn := d.id(part, c), map[graphGroup]int{}
-		for r := range c.Rules() {
-			group, class, ok := groupOf(r)
-			if !ok || !d.parts[part].hasRule(r) {
-				continue
-			}
+		for lead := range d.parts[part].leads(c) {
+			group := lead.graphGroup
 			to, again := drawn[group]
 			if again && rules[group] > fewRules {
 				continue
 			}
-			e := graphEdge{from: from, to: to, rules: 1, label: conditions(r)}
+			e := graphEdge{from: from, to: to, rules: 1, label: lead.label()}
 			if j := group.jump; j != nil {
 				e.jump, e.goTo, e.chain = true, j.Goto, j.Chain
 			}
 			if rules[group] > fewRules {
 				e.rules, e.label = rules[group], grouped(rules[group])+" rules"
+				if lead.set != nil {
+					e.label = grouped(rules[group]) + " elements"
+				}
 			}
 			if !again {
-				e.to, e.leaf = d.target(part, group, class)
+				e.to, e.leaf = d.target(part, group, lead.class)
 				drawn[group] = e.to
 			}
 			if !yield(e) {

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"io"
 	"strconv"
+	"strings"
 
 	"github.com/svcpath/svcpath/analyzer"
 	"github.com/svcpath/svcpath/analyzer/chaingraph"
@@ -76,7 +77,7 @@ func (w *graphJSON) table(part graphPart) {
 	w.WriteString("\n    ], \"jumps\": [")
 	n = 0
 	for j := range part.Jumps() {
-		if part.hasRule(j.Rule) {
+		if part.hasJump(j) {
 			w.separate(n, "\n      ")
 			w.jump(j)
 			n++
@@ -118,8 +119,29 @@ func (w *graphJSON) jump(j chaingraph.Jump) {
 	w.flag("goto", j.Goto)
 	w.flag("dangling", j.To == nil)
 	w.pos(j.Rule.Pos())
-	w.text("rule", j.Rule.Text())
+	w.text("rule", jumpText(j))
+	if j.Map != nil {
+		if j.Map.Name != "" {
+			w.text("map", j.Map.Name)
+		}
+		w.text("element", j.Map.FormatElement(j.Map.Element(j.Element)))
+	}
 	w.end()
+}
+
+// fewElements is how many elements a rule's own map may have for the rule to be
+// written whole with each of them.
+const fewElements = 16
+
+// jumpText is the rule's text. One with a long map of its own, which would be
+// written once for every element, is cut off before that.
+func jumpText(j chaingraph.Jump) string {
+	text := j.Rule.Text()
+	if j.Map == nil || j.Map.Name != "" || j.Map.Len() <= fewElements {
+		return text
+	}
+	before, _, _ := strings.Cut(text, " vmap {")
+	return before + " vmap { … }"
 }
 
 func (w *graphJSON) begin() {

@@ -14,8 +14,17 @@ import (
 func conditions(r *netfilter.Rule) string {
 	var words []string
 	protocol, length := "", 0
+	native := r.Chain().Table.Backend == netfilter.Native
 	for _, m := range r.Matches() {
 		word := ""
+		if _, isComment := m.(*netfilter.Comment); native && !isComment {
+			word = netfilter.NFTMatch(r.Chain().Table.Family, m)
+			words = append(words, word)
+			if length += len(word); length > maxLabelBytes {
+				break
+			}
+			continue
+		}
 		switch m := m.(type) {
 		case *netfilter.Comment, *netfilter.NFAcct:
 		case *netfilter.Addr, *netfilter.Interface:
@@ -80,6 +89,9 @@ func markTest(m *netfilter.Mark) string {
 // ending is what a rule does that does not jump, as a node shows it: "DNAT
 // 10.0.0.1:80", "DROP". ok is false for a rule that only counts.
 func ending(r *netfilter.Rule) (label string, class graphClass, ok bool) {
+	if r.Chain().Table.Backend == netfilter.Native {
+		return nativeEnding(r)
+	}
 	switch s := r.Target().(type) {
 	case nil, *netfilter.Jump:
 		return "", "", false
@@ -103,4 +115,26 @@ func ending(r *netfilter.Rule) (label string, class graphClass, ok bool) {
 	default:
 		return short(s.String()), classOther, true
 	}
+}
+
+// nativeEnding is ending of a rule of nftables, in nft's words: it may do
+// several things, of which the last is what ends.
+func nativeEnding(r *netfilter.Rule) (label string, class graphClass, ok bool) {
+	s := r.Target()
+	class = classOther
+	switch s := s.(type) {
+	case nil, *netfilter.Jump, *netfilter.VerdictMap, *netfilter.Count, *netfilter.Provided:
+		return "", "", false
+	case *netfilter.OpaqueTarget:
+		if s.Text == "" {
+			return "target cut off", classOther, true
+		}
+	case netfilter.Verdict, *netfilter.DNAT, *netfilter.SNAT, *netfilter.MapNAT, *netfilter.Masquerade, *netfilter.Redirect,
+		*netfilter.Reject, *netfilter.NFQueue:
+		class = classEnding
+	case *netfilter.SetMark:
+		class = classMark
+	}
+	text := netfilter.NFTStatement(r.Chain().Table.Family, s)
+	return text[:min(len(text), maxLabelBytes)], class, true
 }

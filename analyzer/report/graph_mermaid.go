@@ -234,13 +234,10 @@ func (n *graphCount) add(p graphPart) {
 			continue
 		}
 		n.chains++
-		for r := range c.Rules() {
-			if !p.hasRule(r) {
-				continue
-			}
-			if _, ok := r.Jump(); ok {
+		for lead := range p.leads(c) {
+			if lead.jump != nil {
 				n.jumps++
-			} else if r.Target() != nil {
+			} else {
 				n.endings++
 			}
 		}

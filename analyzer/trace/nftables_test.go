@@ -110,6 +110,7 @@ func TestNFTChains(t *testing.T) {
 		{"a dormant table", table("ip t", "flags dormant\n", chain("filter hook forward priority 0", dropsAll)), outside("203.0.113.5:80"), []string{"accept"}},
 		{"inet sees IPv6", table("inet t", chain("filter hook forward priority 0", "ip daddr 203.0.113.5 accept", dropsAll)), outside6("[2001:db8:5::5]:80"), []string{"drop"}},
 		{"inet, negated, for the other family", table("inet t", chain("filter hook forward priority 0", "ip daddr != 203.0.113.5 drop")), outside6("[2001:db8:5::5]:80"), []string{"accept"}},
+		{"an answer of the other family's", table("inet t", chain("filter hook forward priority 0", "reject with icmp host-unreachable", dropsAll)), outside6("[2001:db8:5::5]:80"), []string{"drop"}},
 		{"nat runs its chains one after the other", table("ip t", chain("nat hook prerouting priority -90", "dnat to 10.1.0.7"), chain("nat hook prerouting priority -110", "accept"), chain("filter hook prerouting priority -95", "ip daddr 10.1.0.7 drop")),
 			outside("203.0.113.5:80"), []string{"drop"}},
 		{"iptables and nft on one node", save("*nat\n-A PREROUTING -j DNAT --to-destination 10.1.0.8") + table("ip t", chain("nat hook prerouting priority -110", "tcp dport 80 dnat to 10.1.0.7")),

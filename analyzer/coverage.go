@@ -21,9 +21,14 @@ func coverageOf(s *snapshot.Snapshot, mode kubeproxy.Mode) Coverage {
 		}
 	}
 	families := familiesOf(s)
-	if mode == kubeproxy.NFTables {
+	switch mode {
+	case kubeproxy.NFTables:
 		missing = append(missing, missingNFTables(s)...)
 		families = nil // services do not stand in iptables' tables
+	case kubeproxy.Mixed:
+		if s.Table(netfilter.IPv4, kubeproxy.NFTablesTable) != nil || s.Table(netfilter.IPv6, kubeproxy.NFTablesTable) != nil {
+			missing = append(missing, missingNFTables(s)...)
+		}
 	}
 	for _, family := range families {
 		save := "iptables-save -c"
@@ -41,6 +46,8 @@ func coverageOf(s *snapshot.Snapshot, mode kubeproxy.Mode) Coverage {
 				lacks(family, fmt.Sprintf("table %s, %s", name, family), affects, save)
 			case !t.Complete:
 				lacks(family, fmt.Sprintf("the whole of table %s, %s (the text holds a part)", name, family), affects, save)
+			case t.Omits >= netfilter.OmitsOptions && t.NumRules() > 0:
+				lacks(family, fmt.Sprintf("what nft leaves out of table %s, %s", name, family), "names of services, and rules for which nft has no words", save)
 			}
 		}
 	}

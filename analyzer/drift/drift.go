@@ -37,6 +37,7 @@ func Check(s *snapshot.Snapshot, inv *inventory.Inventory) []audit.Finding {
 	c.checkFamilies()
 	for _, p := range c.objects.ports {
 		c.checkPort(p)
+		p.pools = nil // large nodes have hundreds of thousands of endpoints
 	}
 	c.checkStale(inv)
 	c.remarkOnLocality()
@@ -76,6 +77,7 @@ type servicePort struct {
 	service *cluster.Service
 	port    *cluster.Port
 	doors   []door
+	byDial  map[dial]bool // of many doors; nil for few
 	// outside says that there are doors besides the cluster IP.
 	outside bool
 	// internalLocal and externalLocal are the object's policies;
@@ -117,5 +119,5 @@ func compareNames(a, b name) int {
 }
 
 func sortPorts(ports []*servicePort) {
-	slices.SortStableFunc(ports, func(a, b *servicePort) int { return compareNames(a.name, b.name) })
+	slices.SortFunc(ports, func(a, b *servicePort) int { return compareNames(a.name, b.name) })
 }

@@ -64,8 +64,8 @@ func (c *checker) needsNode(p *servicePort, pools *pools) {
 	if c.localUnknown == nil {
 		c.localUnknown = p
 	}
-	if p.pools != nil && !p.pools.noted {
-		p.pools.noted = true
+	if !pools.noted {
+		pools.noted = true
 		c.localCount++
 	}
 }
@@ -225,7 +225,7 @@ func (c *checker) checkVirtual(p *servicePort, e *inventory.Entry, choices []poo
 		missing, foreign := pools.differences(actual, choices, exact, !cut && c.node.side(p.family).whole)
 		var waiting pool // ready, and with weight 0
 		missing = slices.DeleteFunc(missing, func(a netip.AddrPort) bool {
-			if slices.Contains(drained, a) {
+			if drained.has(a) {
 				waiting = append(waiting, a)
 				return true
 			}
@@ -238,7 +238,7 @@ func (c *checker) checkVirtual(p *servicePort, e *inventory.Entry, choices []poo
 		found.add(missing, foreign, waiting, where, func() []audit.Line {
 			lines := []audit.Line{{Pos: v.Pos(), Text: v.Text()}}
 			for i := range servers {
-				if a := servers[i].AddrPort(); (slices.Contains(foreign, a) || slices.Contains(waiting, a)) && len(lines) <= fewNamed {
+				if a := servers[i].AddrPort(); len(lines) <= fewNamed && (foreign.has(a) || waiting.has(a)) {
 					lines = append(lines, audit.Line{Pos: servers[i].Pos(), Text: servers[i].Text()})
 				}
 			}
@@ -327,7 +327,7 @@ func endpointLines(svc *inventory.Service, e *inventory.Entry, list []inventory.
 func linesOf(list []inventory.Endpoint, of pool) []audit.Line {
 	var lines []audit.Line
 	for _, e := range list {
-		if e.Chain != nil && len(lines) < fewNamed && slices.Contains(of, e.Addr) {
+		if e.Chain != nil && len(lines) < fewNamed && of.has(e.Addr) {
 			lines = append(lines, lastRule(e.Chain)...)
 		}
 	}

@@ -50,10 +50,8 @@ func (c *checker) lacks(p *servicePort, d door, side *side) (lack, bool) {
 		l.entry, l.own = e, true
 		return l, e.Verdict == inventory.Broken && c.mode != kubeproxy.IPVS && !side.lossy
 	}
-	for _, other := range c.objects.claims[d.dial] {
-		if other.name == owner {
-			return l, false // two Services ask for it, and one can have it
-		}
+	if other := c.objects.byName[owner]; other != nil && other.asksFor(d.dial) {
+		return l, false // two Services ask for it, and one can have it
 	}
 	l.entry = e
 	// Rules without names, of a text that is not whole, can be the port's own.

@@ -16,9 +16,12 @@ type objects struct {
 	ports    []*servicePort
 	byName   map[name]*servicePort
 	services map[[2]string]*cluster.Service // by namespace and name
-	// claims are the service ports that ask for an address and port.
-	claims map[dial][]*servicePort
+	// passed are the Services that nothing is said of.
+	passed map[*cluster.Service]bool
 	slices map[[2]string][]*cluster.EndpointSlice
+	// budget is how many ports and endpoints may still be looked at: objects
+	// that nobody's cluster has can name millions of each.
+	budget int
 	// readsWhole says that every line of the objects' texts was understood.
 	readsWhole bool
 	// allServices and allSlices say that the objects are evidently those of
@@ -50,6 +53,13 @@ type door struct {
 	optional bool
 }
 
+// mostDoors is how many addresses and ports a Service can ask for that is
+// compared; mostLooks how many ports and endpoints are looked at in all.
+const (
+	mostDoors = 1 << 14
+	mostLooks = 1 << 25
+)
+
 // everyCluster is the Service that every cluster has (the API server's
 // kubernetes-service controller).
 var everyCluster = [2]string{"default", "kubernetes"}
@@ -57,8 +67,8 @@ var everyCluster = [2]string{"default", "kubernetes"}
 func readObjects(s *snapshot.Snapshot) *objects {
 	o := &objects{
 		byName: map[name]*servicePort{}, services: map[[2]string]*cluster.Service{},
-		claims: map[dial][]*servicePort{}, slices: map[[2]string][]*cluster.EndpointSlice{},
-		readsWhole: true, nodes: len(s.Cluster.Nodes),
+		passed: map[*cluster.Service]bool{}, slices: map[[2]string][]*cluster.EndpointSlice{},
+		readsWhole: true, nodes: len(s.Cluster.Nodes), budget: mostLooks,
 	}
 	for _, src := range s.Sources {
 		if src.Format == snapshot.Manifests && src.SkippedLines > 0 {
@@ -90,6 +100,12 @@ func (o *objects) addPorts(svc *cluster.Service) {
 	if !svc.Proxied() {
 		return
 	}
+	// Without a cluster IP it was written by hand: what the API server adds is
+	// not in it.
+	if len(svc.ClusterIPs) == 0 || len(svc.Ports)*(2+len(svc.Ingress)+len(svc.ExternalIPs)) > mostDoors {
+		o.passed[svc] = true
+		return
+	}
 	for _, family := range []netfilter.Family{netfilter.IPv4, netfilter.IPv6} {
 		own := slices.IndexFunc(svc.ClusterIPs, func(a netip.Addr) bool { return familyOf(a) == family })
 		if own < 0 {
@@ -116,9 +132,6 @@ func (o *objects) addPorts(svc *cluster.Service) {
 			sp.addDoors(svc.ClusterIPs[own])
 			o.byName[sp.name] = sp
 			o.ports = append(o.ports, sp)
-			for _, d := range sp.doors {
-				o.claims[d.dial] = append(o.claims[d.dial], sp)
-			}
 		}
 	}
 }
@@ -126,10 +139,19 @@ func (o *objects) addPorts(svc *cluster.Service) {
 func (p *servicePort) addDoors(clusterIP netip.Addr) {
 	add := func(kind inventory.Kind, a netip.Addr, port uint16, optional bool) {
 		d := dial{a, p.protocol, port, p.family}
-		if port == 0 || slices.ContainsFunc(p.doors, func(o door) bool { return o.dial == d }) {
+		if port == 0 || p.asksFor(d) {
 			return
 		}
 		p.doors = append(p.doors, door{d, kind, optional})
+		if len(p.doors) > fewDoors {
+			if p.byDial == nil {
+				p.byDial = map[dial]bool{}
+				for _, before := range p.doors {
+					p.byDial[before.dial] = true
+				}
+			}
+			p.byDial[d] = true
+		}
 		p.outside = p.outside || kind != inventory.ClusterIP
 	}
 	add(inventory.ClusterIP, clusterIP, p.port.Port, false)
@@ -144,6 +166,17 @@ func (p *servicePort) addDoors(clusterIP netip.Addr) {
 			add(inventory.ExternalIP, a, p.port.Port, false)
 		}
 	}
+}
+
+// fewDoors are looked through one by one.
+const fewDoors = 16
+
+// asksFor reports whether a service port's object asks for an address and port.
+func (p *servicePort) asksFor(d dial) bool {
+	if p.byDial != nil {
+		return p.byDial[d]
+	}
+	return slices.ContainsFunc(p.doors, func(o door) bool { return o.dial == d })
 }
 
 // addSlices sorts slices by their Services. EndpointSlices count where there

@@ -34,6 +34,12 @@ type pools struct {
 	slices                   []*cluster.EndpointSlice // of the family
 }
 
+// has looks an endpoint up.
+func (p pool) has(a netip.AddrPort) bool {
+	_, found := slices.BinarySearchFunc(p, a, netip.AddrPort.Compare)
+	return found
+}
+
 // A backend is an endpoint of a service port.
 type backend struct {
 	*cluster.Endpoint
@@ -68,9 +74,13 @@ func (o *objects) poolsOf(p *servicePort) *pools {
 			r.fromEndpoints = true
 			r.short = r.short || len(s.Endpoints) >= mostEndpoints
 		}
+		o.budget -= len(s.Ports)
 		for _, port := range s.Ports {
 			if port.Name != p.name.port || port.Protocol != p.protocol || port.Port == 0 {
 				continue
+			}
+			if o.budget -= len(s.Endpoints); o.budget < 0 {
+				break
 			}
 			for i := range s.Endpoints {
 				all = append(all, backend{&s.Endpoints[i], s})
@@ -79,7 +89,7 @@ func (o *objects) poolsOf(p *servicePort) *pools {
 			all = all[:0]
 		}
 	}
-	if !r.known {
+	if r.known = r.known && o.budget >= 0; !r.known {
 		return r
 	}
 	r.choose(o)

@@ -18,14 +18,18 @@ type quoter struct {
 	objects *cluster.Objects
 	starts  map[*source.File][]int // the lines in which objects begin, sorted
 	offsets map[*source.File][]int // of lines
+	budget  int                    // bytes that may still be looked through
 }
 
 func newQuoter(o *cluster.Objects) *quoter {
-	return &quoter{objects: o, offsets: map[*source.File][]int{}}
+	return &quoter{objects: o, offsets: map[*source.File][]int{}, budget: mostBytes}
 }
 
 // mostLines is how many lines of an object are looked through.
 const mostLines = 20000
+
+// mostBytes is how much text is looked through in all.
+const mostBytes = 256 << 20
 
 // longestLine is how much of a line is shown: a JSON object can be one line.
 const longestLine = 200
@@ -99,6 +103,9 @@ func (q *quoter) find(pos source.Position, in func(line string) int) audit.Line 
 	end := q.end(pos)
 	for n := pos.Line; n < end; n++ {
 		text, ok := q.line(pos.File, n)
+		if q.budget -= len(text); q.budget < 0 {
+			break
+		}
 		if !ok || n > pos.Line && strings.HasPrefix(text, "---") {
 			break
 		}

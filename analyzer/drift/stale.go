@@ -34,15 +34,6 @@ func (c *checker) checkEntries(p *servicePort, svc *inventory.Service, side *sid
 	}
 }
 
-func (p *servicePort) asksFor(d dial) bool {
-	for _, door := range p.doors {
-		if door.dial == d {
-			return true
-		}
-	}
-	return false
-}
-
 func (p *servicePort) first(kind inventory.Kind) (door, bool) {
 	for _, d := range p.doors {
 		if d.kind == kind {
@@ -80,8 +71,7 @@ func (c *checker) checkStale(inv *inventory.Inventory) {
 		}
 		object := c.objects.services[[2]string{svc.Namespace, svc.Name}]
 		switch {
-		case object != nil && object.Proxied() && len(object.ClusterIPs) == 0:
-			// Written by hand: what the API server adds is not in it.
+		case object != nil && c.objects.passed[object]:
 		case object != nil, c.objects.allServices, c.objects.hasKubernetes && svc.Name != "" && svc.Namespace == everyCluster[0]:
 			c.reportStale(svc, object)
 		default:

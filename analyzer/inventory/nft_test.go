@@ -2,8 +2,10 @@ package inventory_test
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -101,4 +103,47 @@ func nftEntryAt(inv *inventory.Inventory, at string) *inventory.Entry {
 		}
 	}
 	return nil
+}
+
+// TestNFTDamage leaves lines out of recordings and puts others in their place:
+// whatever comes of it, nothing may panic, and what is told from a damaged text
+// has words.
+func TestNFTDamage(t *testing.T) {
+	for _, name := range []string{"zoo-v1.29-nftables", "zoo-v1.33-nftables", "service-zoo"} {
+		dir := filepath.Join(samplesDir, "testdata", "nftables", name)
+		text := string(readFile(t, filepath.Join(dir, "nft-ruleset.txt")))
+		lines := strings.SplitAfter(text[strings.Index(text, "table ip kube-proxy"):], "\n")
+		random := rand.New(rand.NewPCG(1, uint64(len(lines))))
+		path := filepath.Join(t.TempDir(), "nft.txt")
+		for range 40 {
+			damaged := slices.Clone(lines)
+			for range 1 + random.IntN(40) {
+				i, j := random.IntN(len(damaged)), random.IntN(len(damaged))
+				switch random.IntN(3) {
+				case 0:
+					damaged = slices.Delete(damaged, i, i+1)
+				case 1:
+					damaged[i] = damaged[j]
+				default:
+					damaged[i], damaged[j] = damaged[j], damaged[i]
+				}
+			}
+			if err := os.WriteFile(path, []byte(strings.Join(damaged, "")), 0o666); err != nil {
+				t.Fatal(err)
+			}
+			snapshot, err := capture.Open([]string{path, filepath.Join(dir, "ip-addr.txt")}, capture.Options{})
+			if err != nil {
+				continue // so damaged that it holds nothing
+			}
+			for _, s := range analyzer.Analyze(snapshot).Inventory.Services {
+				for _, e := range s.Entries {
+					if e.Explanation() == "" || e.Verdict == "" {
+						t.Fatalf("%s: %v of %s has no words: %q", name, e.Addresses, s.PortString(), e.Verdict)
+					}
+					_ = e.InCluster()
+					_ = e.Lines()
+				}
+			}
+		}
+	}
 }

@@ -34,6 +34,9 @@ func (p *parser) readSet(name, kind string, line int) {
 
 // setProperty reads one property of a set.
 func (p *parser) setProperty(s *netfilter.Set, t token) (ok bool) {
+	if (t.text == "type" || t.text == "typeof") && s.Key != nil {
+		return p.fail(t, "one type") // elements may have been read by the first
+	}
 	switch t.text {
 	case "type":
 		return p.setType(s)

@@ -68,11 +68,36 @@ func each(views []serviceView, do func(*serviceView, *entryView)) {
 
 // TestModesTellTheSame holds the inventory of one cluster in iptables mode
 // against that in nftables mode, field by field.
+//
+//	SVCPATH_RECORDINGS=DIR go test ./analyzer/inventory/ -run TestModesTellTheSame
+//
+// does so for pairs of recordings in DIR as well.
 func TestModesTellTheSame(t *testing.T) {
-	iptables := inventoryOf(t, filepath.Join(samplesDir, "service-zoo", "iptables-save.txt"),
-		filepath.Join(samplesDir, "service-zoo", "ip6tables-save.txt"), filepath.Join(samplesDir, "service-zoo", "ip-addr.txt"))
-	dir := filepath.Join(samplesDir, "testdata", "nftables", "service-zoo")
-	nftables := inventoryOf(t, filepath.Join(dir, "nft-ruleset.txt"), filepath.Join(dir, "ip-addr.txt"))
+	shipped := [2]string{filepath.Join(samplesDir, "service-zoo"), filepath.Join(samplesDir, "testdata", "nftables", "service-zoo")}
+	t.Run("shipped", func(t *testing.T) { compareModes(t, shipped, true) })
+	more := os.Getenv("SVCPATH_RECORDINGS")
+	if more == "" {
+		return
+	}
+	iptables, err := filepath.Glob(filepath.Join(more, "*-iptables-*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, dir := range iptables {
+		version, variant, _ := strings.Cut(filepath.Base(dir), "-iptables-")
+		_, variant, _ = strings.Cut(variant, "-") // behind the back end
+		twin := filepath.Join(more, strings.TrimSuffix(version+"-nftables-"+variant, "-"))
+		if fileExists(filepath.Join(twin, "nft-ruleset.txt")) {
+			t.Run(filepath.Base(dir), func(t *testing.T) { compareModes(t, [2]string{dir, twin}, false) })
+		}
+	}
+}
+
+// compareModes compares two recordings, and if they are to have all differences,
+// that each of them is there.
+func compareModes(t *testing.T, dirs [2]string, all bool) {
+	iptables := inventoryOf(t, filepath.Join(dirs[0], "iptables-save.txt"), filepath.Join(dirs[0], "ip6tables-save.txt"), filepath.Join(dirs[0], "ip-addr.txt"))
+	nftables := inventoryOf(t, filepath.Join(dirs[1], "nft-ruleset.txt"), filepath.Join(dirs[1], "ip-addr.txt"))
 	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "kube-proxy-nftables.md"))
 	if err != nil {
 		t.Fatal(err)
@@ -91,6 +116,9 @@ func TestModesTellTheSame(t *testing.T) {
 		t.Error(difference)
 	}
 	for i, d := range modeDifferences {
+		if !all {
+			break
+		}
 		if len(compare(i)) == 0 {
 			t.Errorf("the modes do not differ in %s", d.row)
 		}

@@ -65,7 +65,8 @@ type docEntry struct {
 }
 
 // A docStep is a line of an entry's evidence: a rule of its path; in IPVS mode
-// also a set's element (table "ipset") or a server (table "ipvs").
+// also a set's element (table "ipset") or a server (table "ipvs"), in nftables
+// mode an element of the map that stands for the chain.
 type docStep struct {
 	Table docText `json:"table" yaml:"table"`
 	Chain docText `json:"chain" yaml:"chain"`

@@ -127,6 +127,19 @@ func (g *Graph) addMapped(r *netfilter.Rule) {
 	}
 }
 
+// LeavesOut reports whether the graph lacks what a rule leads to by its map: the
+// table's maps are too large. The remarks say from which rule on.
+func (g *Graph) LeavesOut(r *netfilter.Rule) bool {
+	at := g.cutAt
+	if at == nil || verdictMap(r) == nil {
+		return false
+	}
+	if r.Chain() != at.Chain() {
+		return r.Chain().Index() > at.Chain().Index()
+	}
+	return r.Number() >= at.Number()
+}
+
 // verdictMap is the rule's verdict map, nil if it has none.
 func verdictMap(r *netfilter.Rule) *netfilter.VerdictMap {
 	for _, s := range r.Statements() {

@@ -76,7 +76,7 @@ func (s *Subgraph) HasRule(r *netfilter.Rule) bool {
 	if s.chains[i]&reached != 0 || s.rules[r] {
 		return true
 	}
-	if s.chains[i]&onWay == 0 {
+	if s.chains[i]&onWay == 0 || s.Graph.LeavesOut(r) {
 		return false
 	}
 	for j := range r.Jumps() {

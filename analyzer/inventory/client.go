@@ -21,6 +21,9 @@ type client struct {
 	local ternary
 	// sets are the ipsets that were captured, by name.
 	sets map[string]*netfilter.IPSet
+	// budget is how many elements of nftables' sets may still be looked through
+	// one by one, over all clients; nil for any number.
+	budget *int
 }
 
 // ternary is an answer that may be open.

@@ -48,7 +48,9 @@ type nftReader struct {
 	marks  map[*netfilter.Chain]uint32 // what chains mark that do nothing else
 	shares map[[2]uint32]*Share        // of random numbers, by how many of the draws hit
 	askers map[*netfilter.Set]*netfilter.Rule
-	budget int // rules that may still be tried
+	budget int // rules and elements that may still be tried
+	spent  bool
+	shared int // elements of named maps that chains deal by
 
 	diagnostics []source.Diagnostic
 }

@@ -27,7 +27,7 @@ func (b *nftReader) readBackends(c *netfilter.Chain) *backends {
 		for _, s := range r.Statements() {
 			switch s := s.(type) {
 			case *netfilter.VerdictMap:
-				if !isDice(s.Key) {
+				if !isDice(s.Key) || !b.affords(s.Map) {
 					continue
 				}
 				found = true
@@ -40,7 +40,7 @@ func (b *nftReader) readBackends(c *netfilter.Chain) *backends {
 				}
 				result.whole = isAll(s.Key, dealt)
 			case *netfilter.MapNAT:
-				if m, ok := s.Addr.(*netfilter.MapValue); ok && s.Kind == netfilter.ToDestination && isDice(m.Key) {
+				if m, ok := s.Addr.(*netfilter.MapValue); ok && s.Kind == netfilter.ToDestination && isDice(m.Key) && b.affords(m.Map) {
 					found = true
 					dealt := uint64(0)
 					for _, e := range m.Map.Elements() {
@@ -85,6 +85,19 @@ func (b *nftReader) readBackends(c *netfilter.Chain) *backends {
 		result.hairpin = slices.ContainsFunc(result.endpoints, b.isHairpin)
 	}
 	return result
+}
+
+// maxShared bounds how many elements of named maps are read as endpoints. Maps
+// that are written out in a rule cost no more than their text; a named one could
+// be dealt by in every chain. kube-proxy has none.
+const maxShared = 1_000_000
+
+func (b *nftReader) affords(set *netfilter.Set) bool {
+	if set.Name == "" {
+		return true
+	}
+	b.shared += set.Len()
+	return b.shared <= maxShared
 }
 
 func isEndpointName(name string) bool {

@@ -68,6 +68,9 @@ func (c *client) sourceIn(m *netfilter.Compare, cond *condition) ternary {
 		cond.seen = true
 		return maybe
 	}
+	if !c.pay(m.Set.Len()) {
+		return maybe
+	}
 	list, whole := prefixesOf(m.Set)
 	switch {
 	case !whole:
@@ -83,6 +86,15 @@ func (c *client) sourceIn(m *netfilter.Compare, cond *condition) ternary {
 	return yes
 }
 
+// pay takes from the budget for a look through so many elements.
+func (c *client) pay(elements int) bool {
+	if c.budget == nil {
+		return true
+	}
+	*c.budget -= elements
+	return *c.budget > 0
+}
+
 // sourcesIn evaluates a lookup of the source address together with what is
 // dialled: the networks that stand with it in the set. ok is false for any
 // other lookup.
@@ -95,7 +107,7 @@ func (c *client) sourcesIn(m *netfilter.Compare) (answer ternary, from []netip.P
 	if at < 0 {
 		return no, nil, false
 	}
-	if m.Set.Vague() || m.Set.Changes() || len(c.to) != 1 {
+	if m.Set.Vague() || m.Set.Changes() || len(c.to) != 1 || !c.pay(m.Set.Len()) {
 		return maybe, nil, true
 	}
 	known := make([]netfilter.Key, len(concat.Parts))

@@ -268,7 +268,7 @@ func (b *nftReader) findSourceRanges(svc *Service) {
 	}
 	if c := svc.Chains.Firewall; c != nil {
 		for r := range c.Rules() {
-			cond := (&client{}).test(r)
+			cond := (&client{budget: &b.budget}).test(r)
 			for _, p := range cond.except {
 				add(p)
 			}
@@ -276,9 +276,10 @@ func (b *nftReader) findSourceRanges(svc *Service) {
 	}
 	if set := b.table.Set(kubeproxy.FirewallAllowSet); set != nil && len(set.Key) == 4 && set.Readable() {
 		for _, d := range b.members[svc] {
-			if !b.firewalled[d.dial] {
+			if !b.firewalled[d.dial] || b.budget < set.Len() {
 				continue
 			}
+			b.budget -= set.Len()
 			known := []netfilter.Key{
 				netfilter.AddrKey(d.address), netfilter.UintKey(netfilter.TypeProtocol, uint64(d.protocol)),
 				netfilter.UintKey(netfilter.TypePort, uint64(d.port)), "",

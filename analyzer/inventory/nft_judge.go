@@ -50,7 +50,7 @@ func (b *nftReader) rangesOnly(list []netip.Prefix, c *client) []netip.Prefix {
 
 // clientOf is the packet that an entry is judged by.
 func (b *nftReader) clientOf(d *nftDraft) *client {
-	c := &client{protocol: d.protocol, port: d.port, local: no}
+	c := &client{protocol: d.protocol, port: d.port, local: no, budget: &b.budget}
 	if d.kind != NodePort {
 		c.to = []netip.Addr{d.address}
 		if local, known := b.snapshot.IsLocal(d.address); known {

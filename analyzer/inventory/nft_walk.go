@@ -6,6 +6,7 @@ import (
 
 	"github.com/svcpath/svcpath/analyzer/kubeproxy"
 	"github.com/svcpath/svcpath/analyzer/netfilter"
+	"github.com/svcpath/svcpath/analyzer/source"
 )
 
 // An nftJourney is the way of an outside client's packet through kube-proxy's
@@ -57,6 +58,10 @@ func (b *nftReader) walk(c *client, chain *netfilter.Chain, j *nftJourney) step 
 	defer func() { j.stack = j.stack[:len(j.stack)-1] }()
 	for r := range chain.Rules() {
 		if b.budget--; b.budget <= 0 {
+			if !b.spent {
+				b.spent = true
+				b.report(source.Warning, "way-unchecked", r.Pos(), "more than %d rules and elements to look through: where the last entries lead was not told", maxAheadTests)
+			}
 			if j.open == nil {
 				j.open = r
 			}

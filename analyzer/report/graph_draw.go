@@ -137,7 +137,7 @@ func (p graphPart) leads(c *netfilter.Chain) iter.Seq[graphLead] {
 				continue
 			}
 			if v, ok := r.Target().(*netfilter.VerdictMap); ok {
-				if !p.mapLeads(r, v.Map, yield) {
+				if !p.LeavesOut(r) && !p.mapLeads(r, v.Map, yield) {
 					return
 				}
 				continue

@@ -52,7 +52,7 @@ type Missing struct {
 func Analyze(s *snapshot.Snapshot) *Analysis {
 	a := survey(s)
 	findings, remarks := proof.Check(s, a.Inventory, a.Tracer)
-	a.Findings = slices.Concat(findings, drift.Check(s, a.Inventory), proof.Mismatches(a.Inventory))
+	a.Findings = slices.Concat(findings, drift.Check(s, a.Inventory), proof.Mismatches(a.Inventory, drift.AllServices(s)))
 	a.gather(remarks)
 	return a
 }

@@ -225,6 +225,7 @@ func TestIPVSMutations(t *testing.T) {
 		{"a virtual server without servers", []edit{dropRule(save, "-a -t 10.96.0.1:443", "")}, []string{"KP2008 default/kubernetes:https"}},
 		{"affinity", []edit{service("shop/np-three", "sessionAffinity: None", "sessionAffinity: ClientIP")}, []string{"KP2010 shop/np-three"}},
 		{"internal policy", []edit{service("shop/np-three", "internalTrafficPolicy: Cluster", "internalTrafficPolicy: Local")}, []string{"KP2009 shop/np-three"}},
+		{"one Service only", []edit{onlyServices("shop/np-three")}, nil},
 		{"a table that is not whole", []edit{replace(save, "Prot LocalAddress:Port Scheduler Flags\n  -> RemoteAddress:Port           Forward Weight ActiveConn InActConn\nTCP  10.96.20.1:80 rr\n  -> 10.244.1.10:8080             Masq    1      0          0         \n")}, nil},
 	})
 }

@@ -68,29 +68,45 @@ func readObjects(s *snapshot.Snapshot) *objects {
 	o := &objects{
 		byName: map[name]*servicePort{}, services: map[[2]string]*cluster.Service{},
 		passed: map[*cluster.Service]bool{}, slices: map[[2]string][]*cluster.EndpointSlice{},
-		readsWhole: true, nodes: len(s.Cluster.Nodes), budget: mostLooks,
+		nodes: len(s.Cluster.Nodes), budget: mostLooks,
 	}
-	for _, src := range s.Sources {
-		if src.Format == snapshot.Manifests && src.SkippedLines > 0 {
-			o.readsWhole = false
-		}
-	}
-	namespaces := map[string]bool{}
+	o.readsWhole = readWhole(s)
 	for _, svc := range s.Cluster.Services {
 		id := [2]string{svc.Namespace, svc.Name}
 		if o.services[id] != nil {
 			continue // given twice
 		}
 		o.services[id] = svc
-		namespaces[svc.Namespace] = true
 		o.addPorts(svc)
 	}
 	sortPorts(o.ports)
 	o.hasKubernetes = o.services[everyCluster] != nil
-	o.allServices = o.readsWhole && o.hasKubernetes && len(namespaces) > 1
+	o.allServices = AllServices(s)
 	o.addSlices(s.Cluster.Slices)
 	o.findNode(s)
 	return o
+}
+
+// AllServices reports whether the Services that were given are evidently those of
+// the whole cluster: the one that every cluster has is among them, with others
+// of other namespaces, and every line was understood.
+func AllServices(s *snapshot.Snapshot) bool {
+	if s.Cluster == nil || !readWhole(s) {
+		return false
+	}
+	every, elsewhere := false, false
+	for _, svc := range s.Cluster.Services {
+		every = every || svc.Namespace == everyCluster[0] && svc.Name == everyCluster[1]
+		elsewhere = elsewhere || svc.Namespace != everyCluster[0]
+	}
+	return every && elsewhere
+}
+
+// readWhole reports whether every line of the objects' texts was understood.
+func readWhole(s *snapshot.Snapshot) bool {
+	return !slices.ContainsFunc(s.Sources, func(src *snapshot.Source) bool {
+		return src.Format == snapshot.Manifests && src.SkippedLines > 0
+	})
 }
 
 // addPorts lists what kube-proxy makes of a Service: for each family that it

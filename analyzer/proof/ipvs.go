@@ -14,11 +14,18 @@ const mostAlike = 100
 // Mismatches gives a finding for each thing that one of the kernel's lists has
 // in IPVS mode and another lacks: kube-proxy writes the same thing into the
 // IPVS table, into sets and onto an interface. Of more than mostAlike of a
-// kind the last one given says how many there are.
-func Mismatches(inv *inventory.Inventory) []audit.Finding {
+// kind the last one given says how many there are. allServices says that the
+// Services given are those of the whole cluster; else it cannot be told whether
+// virtual servers without one are somebody's, which is said once.
+func Mismatches(inv *inventory.Inventory, allServices bool) []audit.Finding {
 	var findings []audit.Finding
+	var open []inventory.Mismatch
 	alike, last := map[inventory.MismatchKind]int{}, map[inventory.MismatchKind]int{}
 	for _, m := range inv.Mismatches {
+		if m.Kind == inventory.UnownedVirtual && !allServices {
+			open = append(open, m)
+			continue
+		}
 		if alike[m.Kind]++; alike[m.Kind] <= mostAlike {
 			last[m.Kind] = len(findings)
 			findings = append(findings, mismatch(m))
@@ -29,7 +36,21 @@ func Mismatches(inv *inventory.Inventory) []audit.Finding {
 			findings[last[kind]].Message += fmt.Sprintf("; there are %d more like this", n-mostAlike)
 		}
 	}
+	if len(open) > 0 {
+		findings = append(findings, unowned(open))
+	}
 	return findings
+}
+
+// unowned tells of virtual servers that Services may ask for which were not
+// given.
+func unowned(open []inventory.Mismatch) audit.Finding {
+	f := mismatch(open[0])
+	f.Severity, f.Certainty, f.Assumptions = audit.Info, "undetermined", nil
+	f.Message = fmt.Sprintf("no Service that was given asks for %d virtual servers, first %s; whether the cluster has one cannot be told", len(open), open[0].Virtual)
+	f.Missing = []string{"all Services of the cluster: those that were given are not evidently all"}
+	f.Remediation = "Give all objects: kubectl get services,endpointslices,nodes -A -o yaml"
+	return f
 }
 
 func mismatch(m inventory.Mismatch) audit.Finding {
@@ -51,7 +72,8 @@ func mismatch(m inventory.Mismatch) audit.Finding {
 		f.ID, f.Name = "KP5001", "virtual-server-without-service"
 		f.Message = fmt.Sprintf("no Service that was given asks for virtual server %s", m.Virtual)
 		f.Certainty = "assumed"
-		f.Remediation = "If the Services given are all of the cluster, and of the same moment, the virtual server is left over or somebody else's: ipvsadm -D removes it."
+		f.Assumptions = []string{"that the Services given are of the same moment"}
+		f.Remediation = "If the Services given are of the same moment, the virtual server is left over or somebody else's: ipvsadm -D removes it."
 	case inventory.VirtualWithoutSet:
 		f.ID, f.Name = "KP5002", "virtual-server-without-set-entry"
 		f.Message = fmt.Sprintf("virtual server %s stands in no set that the rules ask for it (%s): %s", m.Virtual, strings.Join(m.Sets, ", "), effectOfNoSet(m.Entry))

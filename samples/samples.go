@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-//go:embed ipvs-fault-nodeport-drift ipvs-myth2-loadbalancer ipvs-service-zoo myth2-loadbalancer service-zoo
+//go:embed ipvs-fault-nodeport-drift ipvs-myth2-loadbalancer ipvs-service-zoo myth2-loadbalancer nftables-service-zoo service-zoo
 var files embed.FS
 
 // A Sample is a recording of one node.
@@ -44,6 +44,12 @@ var all = []Sample{
 		Title: "a LoadBalancer service that has no load balancer yet",
 		Summary: "One LoadBalancer service without a load-balancer address, node port 32000. " +
 			"Shows how the node port joins the chain of the cluster IP without ever taking its address.",
+	},
+	{
+		Name:  "nftables-service-zoo",
+		Title: "nftables mode: one of every kind of Service",
+		Summary: "The 72 services of service-zoo with kube-proxy in nftables mode: services are elements of maps, " +
+			"and their chains bear their names.",
 	},
 	{
 		Name:  "service-zoo",

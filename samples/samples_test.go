@@ -29,10 +29,34 @@ func TestEverySampleIsWhole(t *testing.T) {
 		} else {
 			names = append(names, "ip-route.txt", "kube-proxy-config.yaml")
 		}
+		if strings.HasPrefix(s.Name, "nftables-") {
+			names = append(names, "nft-ruleset.txt")
+		}
 		for _, name := range names {
 			if text, err := fs.ReadFile(files, name); err != nil || len(text) == 0 {
 				t.Errorf("%s: %s: %d bytes, %v", s.Name, name, len(text), err)
 			}
+		}
+	}
+}
+
+// The node of the sample is told of in JSON beside the other generations' nodes.
+func TestNFTablesSampleIsTheRecording(t *testing.T) {
+	files, err := samples.Open("nftables-service-zoo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"nft-ruleset.txt", "ip-addr.txt", "node.yaml", "kube-proxy-config.yaml"} {
+		shipped, err := fs.ReadFile(files, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		recorded, err := os.ReadFile("testdata/nftables/service-zoo/" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if string(shipped) != string(recorded) {
+			t.Errorf("%s is not the one of testdata/nftables/service-zoo", name)
 		}
 	}
 }
@@ -55,7 +79,7 @@ func TestEveryDirectoryIsListed(t *testing.T) {
 }
 
 func TestOpenNamesTheSamples(t *testing.T) {
-	const want = `no sample is named "zoo": there are ipvs-fault-nodeport-drift, ipvs-myth2-loadbalancer, ipvs-service-zoo, myth2-loadbalancer, service-zoo`
+	const want = `no sample is named "zoo": there are ipvs-fault-nodeport-drift, ipvs-myth2-loadbalancer, ipvs-service-zoo, myth2-loadbalancer, nftables-service-zoo, service-zoo`
 	if _, err := samples.Open("zoo"); err == nil || err.Error() != want {
 		t.Errorf("got %v\nwant %s", err, want)
 	}

@@ -85,7 +85,7 @@ func TestInputsThatCannotBeOpened(t *testing.T) {
 	}{
 		{"missing file", []string{"missing"}, []string{"fails: missing: no such file or directory", "no snapshot"}},
 		{"empty directory", []string{"empty"}, []string{"fails: empty: holds no files" + nothing, "no snapshot"}},
-		{"unknown sample", []string{"sample:zoo"}, []string{`fails: sample:zoo: no sample is named "zoo": there are ipvs-fault-nodeport-drift, ipvs-myth2-loadbalancer, ipvs-service-zoo, myth2-loadbalancer, service-zoo`, "no snapshot"}},
+		{"unknown sample", []string{"sample:zoo"}, []string{`fails: sample:zoo: no sample is named "zoo": there are ipvs-fault-nodeport-drift, ipvs-myth2-loadbalancer, ipvs-service-zoo, myth2-loadbalancer, nftables-service-zoo, service-zoo`, "no snapshot"}},
 		{"no standard input", []string{"-"}, []string{"fails: -: standard input is not there, or was read before", "no snapshot"}},
 		{"the rest is analysed", []string{"missing", "addr", "empty"}, []string{
 			"fails: missing: no such file or directory",

@@ -16,7 +16,7 @@ import (
 // mode. SVCPATH_RECORDINGS names a directory with more of them.
 func nftRecordings(t *testing.T) []string {
 	t.Helper()
-	parents := []string{samplesDir, filepath.Join(samplesDir, "testdata", "nftables")}
+	parents := []string{filepath.Join(samplesDir, "testdata", "nftables")}
 	if more := os.Getenv("SVCPATH_RECORDINGS"); more != "" {
 		parents = append(parents, more)
 	}

@@ -11,20 +11,7 @@ import (
 // describe fills in what a service's own chains and drafts tell of it.
 func (b *builder) describe(svc *Service) {
 	for _, d := range b.members[svc] {
-		switch d.kind {
-		case ClusterIP:
-			svc.Types.ClusterIP = true
-			svc.Port = d.port
-		case NodePort:
-			svc.Types.NodePort = true
-		case LoadBalancerIP:
-			svc.Types.LoadBalancer = svc.Types.LoadBalancer || !d.kindAssumed
-			fallthrough
-		case ExternalIP:
-			if svc.Port == 0 {
-				svc.Port = d.port
-			}
-		}
+		svc.shows(d.kind, d.kindAssumed, d.port)
 	}
 	if port, ok := b.health[[2]string{svc.Namespace, svc.Name}]; ok && svc.Name != "" {
 		svc.HealthCheckNodePort = port
@@ -34,6 +21,24 @@ func (b *builder) describe(svc *Service) {
 	b.findEndpoints(svc)
 	b.findPolicies(svc)
 	b.findSourceRanges(svc)
+}
+
+// shows notes what an entry proves of the service.
+func (s *Service) shows(kind Kind, assumed bool, port uint16) {
+	switch kind {
+	case ClusterIP:
+		s.Types.ClusterIP = true
+		s.Port = port
+	case NodePort:
+		s.Types.NodePort = true
+	case LoadBalancerIP:
+		s.Types.LoadBalancer = s.Types.LoadBalancer || !assumed
+		fallthrough
+	case ExternalIP:
+		if s.Port == 0 {
+			s.Port = port
+		}
+	}
 }
 
 // findChains finds the service port's own chains by the hash in their names.

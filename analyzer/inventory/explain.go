@@ -13,11 +13,11 @@ import (
 // after Build.
 type reason struct {
 	*builder
-	entry     *Entry
-	draft     *draft
-	journey   *journey
-	own       *journey // of the cluster IP, nil if the service has none
-	clusterIP *Entry   // the service's first, nil if it has none
+	entry   *Entry
+	draft   *draft
+	journey *journey
+	own     *journey // of the cluster IP, nil if the service has none
+	clusterIP
 }
 
 // Explanation puts the verdict into one or two plain sentences.
@@ -72,23 +72,6 @@ func nameOfEntry(e *Entry, d *draft) string {
 		return "external IP " + netip.AddrPortFrom(d.address, d.port).String()
 	}
 	return "cluster IP " + netip.AddrPortFrom(d.address, d.port).String()
-}
-
-// nameOfClusterIP names the cluster IP of the entry's service.
-func (r *reason) nameOfClusterIP() string {
-	if own := r.clusterIP; own != nil {
-		return "cluster IP " + netip.AddrPortFrom(own.Addresses[0].Addr(), own.Port).String()
-	}
-	return "the cluster IP"
-}
-
-// neverClusterIP is the half sentence that keeps a proof about chains from
-// being read as one about addresses.
-func (r *reason) neverClusterIP() string {
-	if own := r.clusterIP; own != nil {
-		return fmt.Sprintf("; the packet's destination never is %s: it is translated straight to an endpoint", own.Addresses[0].Addr())
-	}
-	return ""
 }
 
 func nameOf(svc *Service) string {

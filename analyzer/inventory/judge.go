@@ -15,7 +15,7 @@ func (b *builder) judge(svc *Service) {
 	members := b.members[svc]
 	slices.SortStableFunc(members, func(x, y *draft) int { return x.kind.order() - y.kind.order() })
 	var own *journey // of the cluster IP
-	var clusterIP *Entry
+	var first clusterIP
 	svc.Entries = make([]*Entry, 0, len(members))
 	for _, d := range members {
 		j := b.travel(d)
@@ -28,11 +28,11 @@ func (b *builder) judge(svc *Service) {
 		} else {
 			e.Addresses = []netip.Prefix{netip.PrefixFrom(d.address, d.address.BitLen())}
 		}
-		if d.kind == ClusterIP && clusterIP == nil {
-			clusterIP = e
+		if d.kind == ClusterIP && first.entry == nil {
+			first.entry = e
 		}
 		b.decide(e, d, j, own)
-		e.Reason = &reason{builder: b, entry: e, draft: d, journey: j, own: own, clusterIP: clusterIP}
+		e.Reason = &reason{builder: b, entry: e, draft: d, journey: j, own: own, clusterIP: first}
 		svc.Entries = append(svc.Entries, e)
 	}
 }

@@ -2,7 +2,6 @@ package inventory
 
 import (
 	"fmt"
-	"net/netip"
 	"strings"
 
 	"github.com/svcpath/svcpath/analyzer/kubeproxy"
@@ -12,12 +11,12 @@ import (
 // An nftReason is what an entry's explanation is made of. Nothing of it changes
 // after Build.
 type nftReason struct {
-	b         *nftReader
-	entry     *Entry
-	draft     *nftDraft
-	journey   *nftJourney
-	own       *nftJourney // of the cluster IP, nil if the service has none
-	clusterIP *Entry      // the service's first, nil if it has none
+	b       *nftReader
+	entry   *Entry
+	draft   *nftDraft
+	journey *nftJourney
+	own     *nftJourney // of the cluster IP, nil if the service has none
+	clusterIP
 }
 
 // Explanation puts the verdict into one or two plain sentences.
@@ -55,22 +54,6 @@ func (r *nftReason) Explanation() string {
 }
 
 func (r *nftReason) dialled() string { return nameOfEntry(r.entry, &draft{dial: r.draft.dial}) }
-
-func (r *nftReason) nameOfClusterIP() string {
-	if own := r.clusterIP; own != nil {
-		return "cluster IP " + netip.AddrPortFrom(own.Addresses[0].Addr(), own.Port).String()
-	}
-	return "the cluster IP"
-}
-
-// neverClusterIP keeps a proof about chains from being read as one about
-// addresses.
-func (r *nftReason) neverClusterIP() string {
-	if own := r.clusterIP; own != nil {
-		return fmt.Sprintf("; the packet's destination never is %s: it is translated straight to an endpoint", own.Addresses[0].Addr())
-	}
-	return ""
-}
 
 // nameOfLimiter names the rule that drops clients outside the source ranges.
 func (r *nftReason) nameOfLimiter() string {

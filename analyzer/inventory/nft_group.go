@@ -169,20 +169,7 @@ func nearness(a netip.Addr, list []netip.Addr) int {
 // describe fills in what a service's chains and drafts tell of it.
 func (b *nftReader) describe(svc *Service) {
 	for _, d := range b.members[svc] {
-		switch d.kind {
-		case ClusterIP:
-			svc.Types.ClusterIP = true
-			svc.Port = d.port
-		case NodePort:
-			svc.Types.NodePort = true
-		case LoadBalancerIP:
-			svc.Types.LoadBalancer = svc.Types.LoadBalancer || !d.kindAssumed
-			fallthrough
-		case ExternalIP:
-			if svc.Port == 0 {
-				svc.Port = d.port
-			}
-		}
+		svc.shows(d.kind, d.kindAssumed, d.port)
 	}
 	for _, of := range []struct {
 		chain *netfilter.Chain

@@ -15,7 +15,7 @@ func (b *nftReader) judge(svc *Service) {
 	members := b.members[svc]
 	slices.SortStableFunc(members, func(x, y *nftDraft) int { return x.kind.order() - y.kind.order() })
 	var own *nftJourney // of the cluster IP
-	var clusterIP *Entry
+	var first clusterIP
 	for _, d := range members {
 		c := b.clientOf(d)
 		j := b.travel(c)
@@ -29,11 +29,11 @@ func (b *nftReader) judge(svc *Service) {
 		} else {
 			e.Addresses = []netip.Prefix{netip.PrefixFrom(d.address, d.address.BitLen())}
 		}
-		if d.kind == ClusterIP && clusterIP == nil {
-			clusterIP = e
+		if d.kind == ClusterIP && first.entry == nil {
+			first.entry = e
 		}
 		b.decide(e, d, j, own)
-		e.Reason = &nftReason{b: b, entry: e, draft: d, journey: j, own: own, clusterIP: clusterIP}
+		e.Reason = &nftReason{b: b, entry: e, draft: d, journey: j, own: own, clusterIP: first}
 		svc.Entries = append(svc.Entries, e)
 	}
 }

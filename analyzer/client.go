@@ -185,7 +185,7 @@ func (a *Analysis) detectedLocal(is4 bool) (netip.Prefix, bool) {
 			}
 		}
 	}
-	for _, s := range a.Inventory.Services {
+	for _, s := range a.Services() {
 		if s.Family == family && s.Chains.Service != nil {
 			if p, ok := otherThan(s.Chains.Service); ok {
 				return p, true
@@ -234,7 +234,7 @@ func (a *Analysis) ownPart(network netip.Prefix) netip.Prefix {
 // endpoint has; the very last is IPv4's broadcast address.
 func (a *Analysis) freeAddress(network netip.Prefix) (netip.Addr, bool) {
 	taken := map[netip.Addr]bool{}
-	for _, s := range a.Inventory.Services {
+	for _, s := range a.Services() {
 		for _, e := range s.Endpoints {
 			taken[e.Addr.Addr()] = true
 		}

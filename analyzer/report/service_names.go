@@ -28,7 +28,7 @@ func (n *serviceNames) of(c *netfilter.Chain) *inventory.Service {
 
 func serviceByChain(a *analyzer.Analysis) map[*netfilter.Chain]*inventory.Service {
 	names := map[*netfilter.Chain]*inventory.Service{}
-	for _, s := range a.Inventory.Services {
+	for _, s := range a.Services() {
 		if s.Name == "" {
 			continue
 		}

@@ -78,7 +78,7 @@ const (
 // followAll traces flows over what the inputs hold, and has them written. No
 // flow is followed unless all can be.
 func (p *program) followAll(inputs []string, list []flows.Flow, d detail, write func(report.Traces) error) error {
-	a, err := p.analyze(inputs, analyzer.Survey)
+	a, err := p.analyze(inputs, analyzer.ForPackets)
 	if a == nil {
 		return err
 	}

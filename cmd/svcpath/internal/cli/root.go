@@ -121,7 +121,7 @@ func (p *program) analyze(inputs []string, analyze func(*snapshot.Snapshot) *ana
 		return nil, err
 	}
 	a := analyze(snap)
-	if len(snap.Tables) == 0 && a.Inventory.Mode == kubeproxy.UnknownMode {
+	if len(snap.Tables) == 0 && a.Mode == kubeproxy.UnknownMode {
 		err = errors.Join(err, &failure{doing: "reading", err: fmt.Errorf(
 			"%s: nothing that tells of kube-proxy, expected the output of iptables-save or ip6tables-save", strings.Join(inputs, " "))})
 	}

@@ -41,14 +41,21 @@ func (p *piece) decode() (o object, err error) {
 	// An item of a list is a list of one item.
 	if strings.HasPrefix(strings.TrimLeft(p.text, " "), "-") && !strings.HasPrefix(p.text, "---") {
 		var items []object
-		err = yaml.Unmarshal([]byte(p.text), &items)
+		err = unmarshalYAML(p.text, &items)
 		if len(items) > 0 {
 			o = items[0]
 		}
 		return o, err
 	}
-	err = yaml.Unmarshal([]byte(p.text), &o)
+	err = unmarshalYAML(p.text, &o)
 	return o, err
+}
+
+func unmarshalYAML(text string, into any) error {
+	if root := plainYAML(text); root != nil {
+		return root.Decode(into)
+	}
+	return yaml.Unmarshal([]byte(text), into)
 }
 
 // decodeAll decodes pieces on all cores, and hands them over in their order.

@@ -40,9 +40,12 @@ func Read(path string, content []byte) ([]Flow, error) {
 	if len(content) > MaxBytes {
 		return nil, fmt.Errorf("%s: %d bytes, more than the %d that are read", path, len(content), MaxBytes)
 	}
-	root, err := document(content)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+	root, ok := plainDocument(content)
+	if !ok {
+		var err error
+		if root, err = document(content); err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
 	}
 	flows := r.root(root)
 	if r.more > 0 {

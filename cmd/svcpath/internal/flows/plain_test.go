@@ -1,0 +1,84 @@
+package flows
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"gopkg.in/yaml.v3"
+)
+
+// seen is what of a node the reader looks at.
+type seen struct {
+	Kind    yaml.Kind
+	Value   string
+	Line    int
+	Tag     string // null or bool, "" for others
+	Content []seen
+}
+
+func look(n *yaml.Node) seen {
+	s := seen{Kind: n.Kind, Value: n.Value, Line: n.Line}
+	if n.Tag == "!!null" || n.Tag == "!!bool" {
+		s.Tag = n.Tag
+	}
+	for _, c := range n.Content {
+		s.Content = append(s.Content, look(c))
+	}
+	return s
+}
+
+func TestPlainDocument(t *testing.T) {
+	for _, test := range []struct {
+		name, text string
+		plain      bool
+	}{
+		{"blocks", "# of a node\nflows:\n  - name: a pod, by its service (1)\n    port: 80\n    expect:\n      verdict: dnat\n      endpoints: [10.0.0.1:80, 10.0.0.2:80]\n      masquerade: true\n\n  - name: b\n", true},
+		{"a list as deep as its key", "flows:\n- port: 80\n  name: 'x y'\n- {name: \"[::1]:80\", expect: {endpoints: []}}\n", true},
+		{"a list of scalars", "flows:\n  - fd00::1\n  - true\n", true},
+		{"a dash that closes a mapping", "flows:\n  - port: 80\n    - name: b\n", false},
+		{"an indent of nothing", "flows:\n    name: a\n  port: 1\n", false},
+		{"a scalar of two lines", "flows:\n  name: a\n    b\n", false},
+		{"an anchor", "flows: &a [b]\n", false},
+		{"null", "flows: ~\n", false},
+		{"nothing", "flows:\n", false},
+		{"another name of true", "flows: {masquerade: yes}\n", false},
+		{"an escape", "flows: \"\\x41\"\n", false},
+		{"a quote in quotes", "flows: 'it''s'\n", false},
+		{"a comment behind", "flows: a # b\n", false},
+		{"two documents", "flows: a\n---\nflows: b\n", false},
+		{"a key in a value", "flows: a: b\n", false},
+		{"a bracket that stays open", "flows: [a,\n  b]\n", false},
+		{"a tab", "flows:\n\t- a\n", false},
+		{"an empty file", "", false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if plain := sameAsYAML(t, []byte(test.text)); plain != test.plain {
+				t.Errorf("plain: %t, want %t", plain, test.plain)
+			}
+		})
+	}
+}
+
+// FuzzPlainDocument holds what is read without YAML's own reader against it.
+func FuzzPlainDocument(f *testing.F) {
+	f.Add([]byte("flows:\n  - name: a b\n    port: 80\n    expect: {endpoints: [10.0.0.1:80, '[::1]:80'], masquerade: false}\n"))
+	f.Add([]byte("flows:\n- a\n-  b\n# c\n-  - d\n"))
+	f.Add([]byte("a: [b, {c: d}, \"e\"]\nf:\n  g: 1.5\n  h: 2001-01-01\n"))
+	f.Fuzz(func(t *testing.T, content []byte) { sameAsYAML(t, content) })
+}
+
+func sameAsYAML(t *testing.T, content []byte) (plain bool) {
+	t.Helper()
+	got, ok := plainDocument(content)
+	if !ok {
+		return false
+	}
+	want, err := document(content)
+	if err != nil {
+		t.Fatalf("read as plain text, and YAML's reader says: %v", err)
+	}
+	if diff := cmp.Diff(look(want), look(got)); diff != "" {
+		t.Errorf("differs from YAML's reader (-yaml +plain):\n%s", diff)
+	}
+	return true
+}

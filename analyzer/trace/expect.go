@@ -52,6 +52,84 @@ func (e Expectation) Difference(t *Trace) string {
 	return d.String()
 }
 
+// fewEndpoints are looked through one by one.
+const fewEndpoints = 32
+
+// Meets reports whether all that can become of a flow is as expected, without
+// telling the outcomes apart: who has many flows to follow asks for those of the
+// others only. It may be false of a flow that is as expected. settled is the flow
+// with its defaults filled in.
+func (t *Tracer) Meets(f Flow, e Expectation) (settled Flow, meets bool, err error) {
+	if f, err = t.settled(f); err != nil {
+		return f, false, err
+	}
+	w := newWalk(t, f, noSteps)
+	w.journey()
+	defer w.over()
+	if e.RejectWith != "" || len(e.Endpoints) > fewEndpoints {
+		return f, e.Difference(w.result()) == "", nil
+	}
+	return f, !w.spent && w.meets(e), nil
+}
+
+// meets is Difference of ends that are not told apart: those of one fate are
+// outcomes that differ in their assumptions only.
+func (w *walk) meets(e Expectation) bool {
+	outcomes, told := 0, 0
+	var room [fewEndpoints]netip.AddrPort
+	found := room[:0]
+	for _, f := range w.endingsByFate() {
+		var m mass
+		for _, end := range f.all {
+			m = w.plus(m, end.mass)
+		}
+		before := outcomes
+		for _, t := range m {
+			if !w.cubes(t.when, func(answers []answer) bool {
+				outcomes, told = outcomes+1, told+len(answers)
+				return outcomes < maxOutcomes && told < maxAnswers
+			}) {
+				return false
+			}
+		}
+		if outcomes == before {
+			continue
+		}
+		if e.Verdict != "" && f.verdict != e.Verdict || !e.meetsMasquerade(f.fate) {
+			return false
+		}
+		if f.verdict == DNAT && !slices.Contains(found, f.endpoint) {
+			if e.Endpoints != nil && !slices.Contains(e.Endpoints, f.endpoint) {
+				return false
+			}
+			if len(found) < fewEndpoints {
+				found = append(found, f.endpoint)
+			}
+		}
+	}
+	if w.full() {
+		return false
+	}
+	if len(found) > 0 || e.Verdict == "" {
+		for _, want := range e.Endpoints {
+			if !slices.Contains(found, want) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+func (e Expectation) meetsMasquerade(f fate) bool {
+	switch {
+	case e.Masquerade == nil:
+		return true
+	case f.verdict == Reject || f.verdict == Drop || f.verdict == Unknown:
+		return !*e.Masquerade || e.Verdict != ""
+	}
+	return f.masquerade == *e.Masquerade
+}
+
 // masquerade compares masquerading, outcome by outcome: of a pod that reaches
 // itself through its service it is one outcome of several.
 func (e Expectation) masquerade(t *Trace, d *differences) {

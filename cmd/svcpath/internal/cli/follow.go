@@ -92,8 +92,6 @@ func (p *program) followAll(inputs []string, list []flows.Flow, d detail, write 
 	case withAllSteps:
 		collectOften()
 		follow = a.Tracer.TraceAllSteps
-	case whereDiffering:
-		follow = a.Tracer.TraceOutcomes
 	}
 	usual := usualSources{analysis: a, known: map[sourceKey]netip.Addr{}}
 	t := report.Traces{Analysis: a, Families: familiesOf(list)}
@@ -114,21 +112,25 @@ func (p *program) followAll(inputs []string, list []flows.Flow, d detail, write 
 			if !f.AnySource && !f.Source.IsValid() {
 				f.Source, one.UsualSource = usual.of(f.Flow)
 			}
-			if one.Trace, traceErr = follow(f.Flow); traceErr != nil {
-				return
-			}
-			if f.Expect != nil {
-				one.Difference = f.Expect.Difference(one.Trace)
-			}
-			switch {
-			case d != whereDiffering:
-			case one.Difference == "":
-				one.Trace = &trace.Trace{Flow: one.Trace.Flow}
-				asExpected[i] = one
-			default:
-				if one.Trace, traceErr = a.Tracer.Trace(f.Flow); traceErr != nil {
+			meets := false
+			if d == whereDiffering {
+				var settled trace.Flow
+				if settled, meets, traceErr = a.Tracer.Meets(f.Flow, *f.Expect); traceErr != nil {
 					return
 				}
+				one.Trace = &trace.Trace{Flow: settled}
+			}
+			if !meets {
+				if one.Trace, traceErr = follow(f.Flow); traceErr != nil {
+					return
+				}
+				if f.Expect != nil {
+					one.Difference = f.Expect.Difference(one.Trace)
+				}
+			}
+			if d == whereDiffering && one.Difference == "" {
+				one.Trace = &trace.Trace{Flow: one.Trace.Flow}
+				asExpected[i] = one
 			}
 			if !yield(one) {
 				return

@@ -1,20 +1,21 @@
 package manifests
 
 import (
-	"slices"
 	"strings"
 
 	"gopkg.in/yaml.v3"
 )
 
-// plainYAML reads the part of YAML that tools write objects in: block mappings
+// read reads the part of YAML that tools write objects in: block mappings
 // and lists, flow ones that end on their line, scalars of one line in plain
 // letters or in quotation marks that nothing is escaped in. It knows each line
 // for certain or gives nil, and then the YAML package reads the text: both make
 // the same nodes, but this takes a tenth of the time, and a cluster's objects
-// are longer than all else that is known of a node.
-func plainYAML(text string) *yaml.Node {
-	r := plainReader{rest: text}
+// are longer than all else that is known of a node. The nodes are good until
+// the reader reads the next text.
+func (r *plainReader) read(text string) *yaml.Node {
+	clear(r.nodes[:r.used])
+	*r = plainReader{rest: text, nodes: r.nodes, children: r.children[:0], stack: r.stack[:0]}
 	r.next()
 	if r.done {
 		return nil
@@ -35,8 +36,10 @@ type plainReader struct {
 	done   bool   // there is no further line
 	depth  int
 
-	room  []yaml.Node  // for nodes that are made next
-	stack []*yaml.Node // the contents of collections that are not whole yet
+	nodes    []yaml.Node // the first used of them are taken
+	used     int
+	children []*yaml.Node // of all collections, one's behind the other's
+	stack    []*yaml.Node // those of collections that are not whole yet
 }
 
 // mostPlainDepth is how deep collections may stand in each other.
@@ -57,11 +60,11 @@ func (r *plainReader) next() {
 }
 
 func (r *plainReader) node(kind yaml.Kind, tag, value string) *yaml.Node {
-	if len(r.room) == 0 {
-		r.room = make([]yaml.Node, 32)
+	if r.used == len(r.nodes) {
+		r.nodes, r.used = make([]yaml.Node, max(64, 2*len(r.nodes))), 0
 	}
-	n := &r.room[0]
-	r.room = r.room[1:]
+	n := &r.nodes[r.used]
+	r.used++
 	n.Kind, n.Tag, n.Value, n.Line = kind, tag, value, r.line
 	return n
 }
@@ -122,7 +125,9 @@ func (r *plainReader) list() *yaml.Node {
 // collect gives a collection what was read since the stack had its base.
 func (r *plainReader) collect(n *yaml.Node, base int) *yaml.Node {
 	if len(r.stack) > base {
-		n.Content = slices.Clone(r.stack[base:])
+		begin := len(r.children)
+		r.children = append(r.children, r.stack[base:]...)
+		n.Content = r.children[begin:len(r.children):len(r.children)]
 	}
 	r.stack = r.stack[:base]
 	return n
@@ -152,11 +157,27 @@ func (r *plainReader) value(s string, indent int) *yaml.Node {
 
 func (r *plainReader) scalar(value string, style yaml.Style) *yaml.Node {
 	n := r.node(yaml.ScalarNode, "!!str", value)
-	if n.Style = style; style == 0 {
+	if n.Style = style; style == 0 && !isWord(value) {
 		n.Tag = ""
 		n.Tag = n.ShortTag() // as the YAML package tells numbers from words
 	}
 	return n
+}
+
+// isWord reports whether a plain scalar is one that is no number, no truth
+// value, no time and not null for certain: those begin like "yes", "no", "true",
+// "false", "on", "off" and "null", or with a digit or a point, and are no
+// addresses.
+func isWord(s string) bool {
+	switch {
+	case s == "":
+		return false
+	case s[0] >= '0' && s[0] <= '9':
+		return strings.Trim(s, "0123456789.") == "" && strings.Count(s, ".") > 1
+	case s[0] == '.':
+		return false
+	}
+	return strings.IndexByte("yYnNtTfFoO", s[0]) < 0
 }
 
 // flow reads a scalar or a flow collection at the beginning of a text, and

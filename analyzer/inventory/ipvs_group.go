@@ -84,7 +84,7 @@ func (b *balancer) newServiceIn(e *ipvsDraft) *Service {
 func (b *balancer) guess(e *ipvsDraft, clusterIPs map[string][]*ipvsDraft) *ipvsDraft {
 	var found *ipvsDraft
 	for i := range e.virtual {
-		key := poolOf(e.virtual[i : i+1]).key()
+		key := b.poolAt(e, i).key()
 		if key == "" {
 			continue
 		}
@@ -160,8 +160,11 @@ func (b *balancer) describeService(svc *Service, members []*ipvsDraft, own *ipvs
 		switch e.local {
 		case yes:
 			svc.ExternalPolicy = Local
-			if p := b.poolOf(e); localPool == nil && (b.allLocal(p, e.protocol) == yes || b.allLocal(p, e.protocol) == maybe && clusterPool != nil && !p.compare(clusterPool).none()) {
-				localPool = p
+			if p := b.poolOf(e); localPool == nil {
+				all := b.allLocal(p, e.protocol)
+				if all == yes || all == maybe && clusterPool != nil && !p.compare(clusterPool).none() {
+					localPool = p
+				}
 			}
 		case no:
 			if svc.ExternalPolicy == "" {
@@ -217,7 +220,9 @@ func (b *balancer) healthCheck(o *cluster.Service) uint16 {
 func (b *balancer) allLocal(p *pool, protocol uint8) ternary {
 	answer := yes
 	for _, s := range p.servers {
-		answer = min(answer, b.localEndpoint(s, protocol))
+		if answer = min(answer, b.localEndpoint(s, protocol)); answer == no {
+			break
+		}
 	}
 	return answer
 }

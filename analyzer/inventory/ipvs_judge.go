@@ -132,7 +132,7 @@ func (b *balancer) amongNodes(r *ipvsReason) Verdict {
 	// The one that is as it should be is that which the cluster IP is like.
 	pools := make([]*pool, len(e.virtual))
 	for i := range e.virtual {
-		pools[i] = poolOf(e.virtual[i : i+1])
+		pools[i] = b.poolAt(e, i)
 		if pools[i].open {
 			return ""
 		}

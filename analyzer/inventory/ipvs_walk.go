@@ -161,7 +161,9 @@ func (b *balancer) masquerade(e *ipvsDraft, p *pool) (Masquerading, []*netfilter
 	// their own.
 	hairpin := no
 	for _, s := range p.servers {
-		hairpin = max(hairpin, b.localEndpoint(s, e.protocol))
+		if hairpin = max(hairpin, b.localEndpoint(s, e.protocol)); hairpin == yes {
+			break
+		}
 	}
 	switch hairpin {
 	case yes:

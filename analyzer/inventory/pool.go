@@ -42,6 +42,7 @@ func poolOf(virtual []*ipvs.VirtualServer) *pool {
 	shares, certain := v.Shares()
 	servers := v.Servers()
 	var last *Share
+	p.servers = make([]pooled, 0, len(servers))
 	for i := range servers {
 		r := &servers[i]
 		if !r.Address.IsValid() || !r.PortKnown {
@@ -75,24 +76,34 @@ func (b *balancer) poolOf(e *ipvsDraft) *pool {
 	return e.pool
 }
 
+// poolAt is the pool of one of a draft's virtual servers.
+func (b *balancer) poolAt(e *ipvsDraft, i int) *pool {
+	if i == 0 {
+		return b.poolOf(e)
+	}
+	return poolOf(e.virtual[i : i+1])
+}
+
 // key is equal for pools with the same real servers; "" for one that has none
 // or is not known whole.
 func (p *pool) key() string {
 	if p.open || len(p.servers) == 0 {
 		return ""
 	}
-	var b strings.Builder
+	key := make([]byte, 0, len(p.servers)*len("255.255.255.255:65535 "))
 	for _, s := range p.servers {
-		b.WriteString(s.to.String())
-		b.WriteByte(' ')
+		key = append(s.to.AppendTo(key), ' ')
 	}
-	return b.String()
+	return string(key)
 }
 
 // endpoints are the real servers with their shares of new connections, as far
 // as the scheduler makes them certain.
 func (p *pool) endpoints() []Endpoint {
-	var list []Endpoint
+	if len(p.servers) == 0 {
+		return nil
+	}
+	list := make([]Endpoint, 0, len(p.servers))
 	for _, s := range p.servers {
 		list = append(list, Endpoint{Addr: s.to, Probability: s.share})
 	}

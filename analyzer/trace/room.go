@@ -18,6 +18,8 @@ type room struct {
 	// those that its next match is tried on, and what comes of the others.
 	misses, left []particle
 	acted        []exit
+	// Of warm.
+	warmed int
 	// Of run.
 	untouched [1]exit
 	// Of merged and base.

@@ -323,6 +323,7 @@ func (w *walk) enter(number int32) {
 	}
 	f := &w.frames[w.depth]
 	w.depth++
+	w.warm(v.chain)
 	f.visit, f.number, f.marker, f.begun = v, number, marker, false
 	if a := &w.ahead; a.chain == v.chain && a.packet == v.packet && !w.all {
 		f.rule, f.rules, f.tested, f.holds = a.rule, a.rules, true, a.holds

@@ -3,6 +3,7 @@ package trace
 import (
 	"fmt"
 	"net/netip"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -61,7 +62,7 @@ func (w *walk) recent(rule *netfilter.Rule, m *netfilter.Recent, p particle) (hi
 	case ok && m.HitCount <= 1 && !m.TTL:
 		found.mass = p.mass
 	default:
-		seen := w.question(recentKey(m, client), recentQuestion(rule, m, client))
+		seen := w.seen(rule, m, client)
 		found.mass, missing.mass = w.only(p.mass, seen), w.only(p.mass, w.not(seen))
 	}
 
@@ -79,12 +80,20 @@ func (w *walk) recent(rule *netfilter.Rule, m *netfilter.Recent, p particle) (hi
 	return found, w.missed(missing, rule, m, missing.mass)
 }
 
-func recentKey(m *netfilter.Recent, client netip.Addr) string {
-	key := fmt.Sprint("\x00recent ", m.Name, " ", client, " ", m.HitCount, " ", m.TTL)
+// seen is the condition that a list saw a client.
+func (w *walk) seen(rule *netfilter.Rule, m *netfilter.Recent, client netip.Addr) condition {
+	key := append(append(append(w.key[:0], "\x00recent "...), m.Name...), ' ')
+	key = strconv.AppendUint(append(client.AppendTo(key), ' '), uint64(m.HitCount), 10)
+	key = strconv.AppendBool(append(key, ' '), m.TTL)
 	if m.Action != netfilter.RecentRemove { // which looks at no time
-		key += fmt.Sprint(" ", m.Seconds)
+		key = strconv.AppendUint(append(key, ' '), uint64(m.Seconds), 10)
 	}
-	return key
+	w.key = key
+	n, ok := w.asked[string(key)]
+	if !ok {
+		n = w.ask(string(key), recentQuestion(rule, m, client))
+	}
+	return w.literal(n)
 }
 
 func recentQuestion(rule *netfilter.Rule, m *netfilter.Recent, client netip.Addr) question {

@@ -7,6 +7,7 @@ package chaingraph
 
 import (
 	"iter"
+	"sync"
 
 	"github.com/svcpath/svcpath/analyzer/netfilter"
 )
@@ -28,10 +29,12 @@ type Graph struct {
 	mapped      int             // elements of maps that rules look into
 	cutAt       *netfilter.Rule // the first whose map is left out; nil for none
 
-	hooks    []uint8 // bit h is set: the chain can be reached from netfilter.Hook h
-	distance []int32 // jumps from the nearest base chain; unreached when none leads there
-	via      []int32 // the last of these jumps
-	loops    []Loop
+	hooks    []uint8   // bit h is set: the chain can be reached from netfilter.Hook h
+	paths    sync.Once // makes what follows when it is first asked for
+	distance []int32   // jumps from the nearest base chain; unreached when none leads there
+	via      []int32   // the last of these jumps
+
+	loops []Loop
 }
 
 // edge is a jump as the graph keeps it.
@@ -82,7 +85,6 @@ func Build(t *netfilter.Table) *Graph {
 		g.spreadHooksAround(components)
 		g.findLoops(components)
 	}
-	g.findPaths()
 	return g
 }
 

@@ -122,6 +122,7 @@ func (g *Graph) Reachable(hook netfilter.Hook) iter.Seq[*netfilter.Chain] {
 // Unreachable are the regular chains that no base chain leads to although some
 // rule jumps to them: only orphans lead there, or loops that nothing leads to.
 func (g *Graph) Unreachable() iter.Seq[*netfilter.Chain] {
+	g.paths.Do(g.findPaths)
 	return g.chainsThat(func(i int32, _ *netfilter.Chain) bool {
 		return g.distance[i] == unreached && len(g.in(i)) > 0
 	})
@@ -151,6 +152,7 @@ func (g *Graph) ReachableFrom(c *netfilter.Chain) []*netfilter.Chain {
 // Distance is the length of PathTo: how many jumps lead from the nearest base
 // chain to the chain, 0 for a base chain. ok is false if none does.
 func (g *Graph) Distance(c *netfilter.Chain) (jumps int, ok bool) {
+	g.paths.Do(g.findPaths)
 	i, ok := g.index(c)
 	if !ok || g.distance[i] == unreached {
 		return 0, false

@@ -95,6 +95,9 @@ func (r *reader) expectation(n *yaml.Node, protocol uint8) *trace.Expectation {
 	return e
 }
 
+// fewEndpoints are looked through one by one.
+const fewEndpoints = 32
+
 func (r *reader) endpoints(n *yaml.Node, protocol uint8) []netip.AddrPort {
 	endpoints := []netip.AddrPort{}
 	if n.Kind != yaml.SequenceNode {
@@ -105,15 +108,22 @@ func (r *reader) endpoints(n *yaml.Node, protocol uint8) []netip.AddrPort {
 		r.fail(n, "more than the %d endpoints that are read of a file", MaxEndpoints)
 		return endpoints
 	}
-	seen := map[netip.AddrPort]bool{}
+	var seen map[netip.AddrPort]bool
+	if len(n.Content) > fewEndpoints {
+		seen = make(map[netip.AddrPort]bool, len(n.Content))
+	} else {
+		endpoints = make([]netip.AddrPort, 0, len(n.Content))
+	}
 	for _, item := range n.Content {
 		item = resolved(item)
 		r.parsed(item, "endpoint", func(s string) error {
 			e, err := parseEndpoint(s, protocol)
-			if err == nil && seen[e] {
+			if err == nil && (seen[e] || seen == nil && slices.Contains(endpoints, e)) {
 				r.fail(item, "endpoint %s stands there twice", source.Quote(s))
 			}
-			seen[e] = true
+			if seen != nil {
+				seen[e] = true
+			}
 			endpoints = append(endpoints, e)
 			return err
 		})

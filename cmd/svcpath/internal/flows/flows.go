@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"gopkg.in/yaml.v3"
@@ -165,17 +166,17 @@ func (r *reader) fields(n *yaml.Node, expected string, known map[string]func(*ya
 		r.fail(n, "%s, expected %s", kindOf(n), expected)
 		return
 	}
-	seen := map[string]bool{}
+	var seen []string // of those that are known, which are few
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		key, value := n.Content[i], resolved(n.Content[i+1])
 		set, ok := known[key.Value]
 		switch {
 		case key.Kind != yaml.ScalarNode || !ok:
 			r.fail(key, "unknown key %s, expected %s", quoted(key), oneOf(known))
-		case seen[key.Value]:
+		case slices.Contains(seen, key.Value):
 			r.fail(key, "key %s stands there twice", key.Value)
 		default:
-			seen[key.Value] = true
+			seen = append(seen, key.Value)
 			set(value)
 		}
 	}

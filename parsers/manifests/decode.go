@@ -30,7 +30,7 @@ const mostBytes = 16 << 20
 
 // decode reads the piece's object. Where a field has a value of another type,
 // the others are read all the same, and the error says so.
-func (p *piece) decode(plain *plainReader) (o object, err error) {
+func (p *piece) decode() (o object, err error) {
 	if len(p.text) > mostBytes {
 		return o, fmt.Errorf("found an object of more than %d MiB", mostBytes>>20)
 	}
@@ -41,21 +41,14 @@ func (p *piece) decode(plain *plainReader) (o object, err error) {
 	// An item of a list is a list of one item.
 	if strings.HasPrefix(strings.TrimLeft(p.text, " "), "-") && !strings.HasPrefix(p.text, "---") {
 		var items []object
-		err = unmarshalYAML(plain, p.text, &items)
+		err = yaml.Unmarshal([]byte(p.text), &items)
 		if len(items) > 0 {
 			o = items[0]
 		}
 		return o, err
 	}
-	err = unmarshalYAML(plain, p.text, &o)
+	err = yaml.Unmarshal([]byte(p.text), &o)
 	return o, err
-}
-
-func unmarshalYAML(plain *plainReader, text string, into any) error {
-	if root := plain.read(text); root != nil {
-		return root.Decode(into)
-	}
-	return yaml.Unmarshal([]byte(text), into)
 }
 
 // decodeAll decodes pieces on all cores, and hands them over in their order.
@@ -66,7 +59,6 @@ func decodeAll(pieces []piece, visit func(piece, object, error)) {
 		err    error
 	}
 	results := make([]result, batch)
-	readers := make([]plainReader, min(runtime.GOMAXPROCS(0), len(pieces)))
 	for len(pieces) > 0 {
 		now := pieces[:min(batch, len(pieces))]
 		pieces = pieces[len(now):]
@@ -75,7 +67,7 @@ func decodeAll(pieces []piece, visit func(piece, object, error)) {
 		for w := range workers {
 			wait.Go(func() {
 				for i := w; i < len(now); i += workers {
-					results[i].object, results[i].err = now[i].decode(&readers[w])
+					results[i].object, results[i].err = now[i].decode()
 				}
 			})
 		}

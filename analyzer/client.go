@@ -185,12 +185,15 @@ func (a *Analysis) detectedLocal(is4 bool) (netip.Prefix, bool) {
 			}
 		}
 	}
-	if p, ok, sure := a.localOfChains(family); sure {
-		return p, ok
-	}
-	for _, s := range a.Services() {
-		if s.Family == family && s.Chains.Service != nil {
-			if p, ok := otherThan(s.Chains.Service); ok {
+	for _, t := range a.Snapshot.Tables {
+		if t.Family != family {
+			continue
+		}
+		for _, c := range t.Chains() {
+			if !isServiceChain(c) {
+				continue
+			}
+			if p, ok := otherThan(c); ok {
 				return p, true
 			}
 		}
@@ -198,66 +201,13 @@ func (a *Analysis) detectedLocal(is4 bool) (netip.Prefix, bool) {
 	return netip.Prefix{}, false
 }
 
-// localOfChains is what the services' chains say, where that can be told without
-// reading services back: none of them tells pods from others, or all that do
-// tell them by one network and a cluster IP leads to one of these.
-func (a *Analysis) localOfChains(family netfilter.Family) (local netip.Prefix, ok, sure bool) {
-	if a.Mode != kubeproxy.IPTables {
-		return local, false, false
+func isServiceChain(c *netfilter.Chain) bool {
+	if c.Table.Backend == netfilter.Native {
+		name, ok := kubeproxy.ParseNFTName(c.Name)
+		return ok && name.Kind == kubeproxy.ServiceChain && c.Table.Name == kubeproxy.NFTablesTable
 	}
-	tables, used := 0, false
-	for _, t := range a.Snapshot.Tables {
-		if t.Family != family || t.Name != "nat" || t.Backend == netfilter.Native {
-			continue
-		}
-		if tables++; tables > 1 {
-			return local, false, false
-		}
-		for _, c := range t.Chains() {
-			if kind, _ := kubeproxy.ParseChainName(c.Name); kind != kubeproxy.ServiceChain {
-				continue
-			}
-			p, tells := otherThan(c)
-			if tells && ok && p != local {
-				return local, false, false
-			}
-			if tells {
-				local, ok = p, true
-			}
-		}
-		used = ok && leadsToOne(t.Chain(kubeproxy.ServicesChain))
-	}
-	return local, ok, !ok || used
-}
-
-// leadsToOne reports whether a rule for a cluster IP leads to a service's chain
-// that tells pods from others.
-func leadsToOne(services *netfilter.Chain) bool {
-	if services == nil {
-		return false
-	}
-	for r := range services.Rules() {
-		jump, ok := r.Jump()
-		if !ok || jump.Chain == nil {
-			continue
-		}
-		kind, _ := kubeproxy.ParseChainName(jump.Name)
-		address, port := false, false
-		for _, m := range r.Matches() {
-			switch m := m.(type) {
-			case *netfilter.Addr:
-				address = address || m.Side == netfilter.Destination && !m.Not && m.Net.Prefix.IsSingleIP()
-			case *netfilter.Transport:
-				port = port || m.DstPort.Set && !m.DstPort.Not && m.DstPort.Range.IsSingle()
-			}
-		}
-		if kind == kubeproxy.ServiceChain && address && port {
-			if _, tells := otherThan(jump.Chain); tells {
-				return true
-			}
-		}
-	}
-	return false
+	kind, _ := kubeproxy.ParseChainName(c.Name)
+	return kind == kubeproxy.ServiceChain
 }
 
 // otherThan is the network that a chain marks the packets of all others for:

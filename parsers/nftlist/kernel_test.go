@@ -2,6 +2,8 @@ package nftlist
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -18,7 +20,8 @@ func TestKernelTakesWhatIsPrinted(t *testing.T) {
 	kerneltest.Require(t, "ip", "nft")
 	ns := kerneltest.New(t)
 	ns.Run(t, "", "ip", "link", "set", "lo", "up")
-	for _, path := range []string{zooText, grammarText} {
+	ns.Run(t, "", "ip", "link", "add", "cni0", "type", "dummy") // rules test for it, by index
+	for _, path := range append(recordings(t), zooText, grammarText) {
 		printed := native(parseText(readFile(t, path).Text))
 		ns.Run(t, "flush ruleset\n"+printed, "nft", "-f", "-")
 		for _, flags := range []string{"-y", "-a", "-s", "-n", "-nn"} {
@@ -39,6 +42,28 @@ func TestKernelTakesWhatIsPrinted(t *testing.T) {
 			}
 		}
 	}
+}
+
+// recordings are listings of nodes in nftables mode, one of each generation of
+// kube-proxy's layout. SVCPATH_RECORDINGS names a directory with more of them.
+func recordings(t *testing.T) []string {
+	t.Helper()
+	patterns := []string{"../../samples/testdata/nftables/zoo-*-nftables/nft-ruleset.txt"}
+	if more := os.Getenv("SVCPATH_RECORDINGS"); more != "" {
+		patterns = append(patterns, filepath.Join(more, "*nftables*", "nft-ruleset.txt"))
+	}
+	var all []string
+	for _, pattern := range patterns {
+		found, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, found...)
+	}
+	if len(all) == 0 {
+		t.Fatal("there are no recordings of nftables mode")
+	}
+	return all
 }
 
 // volatile takes off what differs from one moment to the next.

@@ -55,7 +55,7 @@ func native(d *Dump) string {
 // Of a recording, all is read, each rule is printed as it stands, and what is
 // printed is read as the same again.
 func TestTextIsReadAndPrinted(t *testing.T) {
-	for _, path := range []string{zooText, grammarText} {
+	for _, path := range append(recordings(t), zooText, grammarText) {
 		d, next := Parse(source.Start(readFile(t, path)), nil)
 		if next.More() || d.Skipped != 0 || len(d.Diagnostics) != 0 {
 			t.Errorf("%s: stopped in line %d, skipped %d, said %v", path, next.Line, d.Skipped, d.Diagnostics)

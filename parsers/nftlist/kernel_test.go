@@ -20,7 +20,7 @@ func TestKernelTakesWhatIsPrinted(t *testing.T) {
 	kerneltest.Require(t, "ip", "nft")
 	ns := kerneltest.New(t)
 	ns.Run(t, "", "ip", "link", "set", "lo", "up")
-	ns.Run(t, "", "ip", "link", "add", "cni0", "type", "dummy") // rules test for it, by index
+	ns.Run(t, "", "ip", "tuntap", "add", "cni0", "mode", "tun") // rules test for it, by index
 	for _, path := range append(recordings(t), zooText, grammarText) {
 		printed := native(parseText(readFile(t, path).Text))
 		ns.Run(t, "flush ruleset\n"+printed, "nft", "-f", "-")

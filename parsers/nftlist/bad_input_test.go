@@ -116,6 +116,8 @@ func TestWhoseTable(t *testing.T) {
 		{"both families", "table inet filter {\n" + input + "}\n", netfilter.Native},
 		{"another priority", "table ip filter {\n" + strings.Replace(input, "priority filter", "priority 10", 1) + "}\n", netfilter.Native},
 		{"a chain of another name", "table ip filter {\n" + strings.Replace(input, "INPUT", "input", 1) + "}\n", netfilter.Native},
+		{"what follows a table that ends within a line", "table ip filter {\n" + input + "\tchain c { accept }}\ncounter\n", netfilter.NFTCompat},
+		{"braces in words", "table ip filter {\n\tchain c {\n\t\taccept comment \"}}\"\n\t}\n\tset s {\n\t}\n}\n", netfilter.Native},
 		{"nft's warning", "# Warning: table ip nat is managed by iptables-nft, do not touch!\ntable ip nat {\n\tchain c {\n\t}\n}\n", netfilter.NFTCompat},
 	} {
 		if got := parseText(tt.text).Tables[0].Backend; got != tt.want {

@@ -35,13 +35,9 @@ func iptablesTable(family netfilter.Family, name, body string, warned bool) bool
 		switch {
 		case t.kind == endOfText, t.kind == remark:
 			continue
-		case t.is("}"):
-			if depth--; depth < 0 {
-				return chains > 0
-			}
 		case depth > 0 && t.is("type"):
 			if l.next(); !l.next().is("hook") { // a type of a set or object
-				continue
+				break
 			}
 			p := parser{lexer: lexer{text: line}, table: netfilter.NewTable(family, name), remarks: &source.Remarks{}, dump: &Dump{}}
 			p.next()
@@ -58,13 +54,33 @@ func iptablesTable(family netfilter.Family, name, body string, warned bool) bool
 			case "chain":
 				chain = l.next().text
 				chains++
-				if l.next().is("{") && !strings.HasSuffix(strings.TrimSpace(line), "}") {
-					depth++
-				}
 			}
+		}
+		if depth += braces(line); depth < 0 {
+			return chains > 0 // what follows is not of this table
 		}
 	}
 	return chains > 0
+}
+
+// braces is how many braces a line opens and does not close; less than none if
+// it closes more.
+func braces(line string) int {
+	n, quoted := 0, false
+	for i := strings.IndexAny(line, `{}"#`); i >= 0 && i < len(line); i++ {
+		switch c := line[i]; {
+		case c == '"':
+			quoted = !quoted
+		case quoted:
+		case c == '{':
+			n++
+		case c == '}':
+			n--
+		case c == '#':
+			return n
+		}
+	}
+	return n
 }
 
 // fragmentTable tells whose a chain is that stands under no table.

@@ -80,7 +80,7 @@ bench-all: ## run every benchmark there is (BENCHTIME=1s each)
 	go test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) ./...
 
 .PHONY: generate
-generate: ## make up a node of N services with E endpoints each, into dist (MODE=ipvs)
+generate: ## make up a node of N services with E endpoints each, into dist (MODE=ipvs, nftables)
 	go test ./samples/generate -count 1 -run '^TestWriteRecording$$' -args \
 		-services $(SERVICES) -endpoints $(E) -mode $(MODE) -dir $(CURDIR)/dist/$(SERVICES)x$(E)
 

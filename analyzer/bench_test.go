@@ -75,22 +75,7 @@ func BenchmarkStagesIPVS(b *testing.B) {
 			if err := generate.New(size).WriteIPVSRecording(dir); err != nil {
 				b.Fatal(err)
 			}
-			dumps, bytes := []string{}, int64(0)
-			for _, name := range []string{"iptables-save.txt", "ip6tables-save.txt", "ipset-save.txt", "ipvsadm-save.txt", "ip-addr.txt"} {
-				dumps = append(dumps, filepath.Join(dir, name))
-				info, err := os.Stat(dumps[len(dumps)-1])
-				if err != nil {
-					b.Fatal(err)
-				}
-				bytes += info.Size()
-			}
-			read := func() *snapshot.Snapshot {
-				s, err := capture.Open(dumps, capture.Options{})
-				if err != nil {
-					b.Fatal(err)
-				}
-				return s
-			}
+			read, bytes := reads(b, dir, "iptables-save.txt", "ip6tables-save.txt", "ipset-save.txt", "ipvsadm-save.txt", "ip-addr.txt")
 			s := read()
 			a := analyzer.Analyze(s)
 			entries, next, servers := entriesOf(a), counter(), 0
@@ -107,6 +92,60 @@ func BenchmarkStagesIPVS(b *testing.B) {
 			}
 		})
 	}
+}
+
+// BenchmarkStagesNFT is BenchmarkStages for nodes in nftables mode, whose texts
+// are read from files. An element of a map counts as a rule: it stands for one of
+// iptables mode.
+func BenchmarkStagesNFT(b *testing.B) {
+	for _, size := range sizes {
+		b.Run(size.String(), func(b *testing.B) {
+			dir := b.TempDir()
+			if err := generate.New(size).WriteNFTRecording(dir); err != nil {
+				b.Fatal(err)
+			}
+			read, bytes := reads(b, dir, "nft-ruleset.txt", "ip-addr.txt")
+			s := read()
+			a := analyzer.Analyze(s)
+			entries, next, rules := entriesOf(a), counter(), 0
+			for _, t := range s.Tables {
+				rules += t.NumRules()
+				for _, set := range t.Sets() {
+					rules += set.Len()
+				}
+			}
+			for _, stage := range []stage{
+				{"read", func() any { return read() }},
+				{"graph", func() any { return graphs(s) }},
+				{"inventory", func() any { return inventory.Build(s, a.Graphs) }},
+				{"one trace", func() any { return explained(a, entries, next(), 1) }},
+				{"10,000 traces", func() any { return explained(a, entries, 0, 10_000) }},
+				{"text", writes(func(w io.Writer) error { return report.AnalysisText(w, a, report.TextOptions{}) })},
+			} {
+				b.Run(stage.name, func(b *testing.B) { measure(b, bytes, rules, stage.run) })
+			}
+		})
+	}
+}
+
+// reads is how texts of a recording are read, and how many bytes they have.
+func reads(b *testing.B, dir string, names ...string) (read func() *snapshot.Snapshot, bytes int64) {
+	var dumps []string
+	for _, name := range names {
+		path := filepath.Join(dir, name)
+		info, err := os.Stat(path)
+		if err != nil {
+			b.Fatal(err)
+		}
+		dumps, bytes = append(dumps, path), bytes+info.Size()
+	}
+	return func() *snapshot.Snapshot {
+		s, err := capture.Open(dumps, capture.Options{})
+		if err != nil {
+			b.Fatal(err)
+		}
+		return s
+	}, bytes
 }
 
 // counter counts its calls.

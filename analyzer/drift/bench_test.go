@@ -15,6 +15,7 @@ func BenchmarkCheck(b *testing.B) {
 	for _, size := range []generate.Size{{Services: 1000, Endpoints: 5}, {Services: 10_000, Endpoints: 10}} {
 		for name, write := range map[string]func(*generate.Node, string) error{
 			"iptables": (*generate.Node).WriteRecording, "ipvs": (*generate.Node).WriteIPVSRecording,
+			"nftables": (*generate.Node).WriteNFTRecording,
 		} {
 			b.Run(name+"/"+size.String(), func(b *testing.B) {
 				dir := b.TempDir()

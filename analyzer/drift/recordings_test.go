@@ -75,6 +75,7 @@ func TestGeneratedNodesDoNotDrift(t *testing.T) {
 	for _, size := range []generate.Size{{Services: 200, Endpoints: 3}, {Services: 600, Endpoints: 5, Seed: 1}} {
 		for name, write := range map[string]func(*generate.Node, string) error{
 			"iptables": (*generate.Node).WriteRecording, "ipvs": (*generate.Node).WriteIPVSRecording,
+			"nftables": (*generate.Node).WriteNFTRecording,
 		} {
 			t.Run(name+"/"+size.String(), func(t *testing.T) {
 				dir := t.TempDir()

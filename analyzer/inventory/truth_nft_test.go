@@ -13,6 +13,7 @@ import (
 	"github.com/svcpath/svcpath/analyzer"
 	"github.com/svcpath/svcpath/analyzer/inventory"
 	"github.com/svcpath/svcpath/parsers/capture"
+	"github.com/svcpath/svcpath/samples/generate"
 )
 
 // nftRecordingDirs lists the directories with a dump of kube-proxy's nftables
@@ -69,7 +70,7 @@ func compareNFTWithManifests(t *testing.T, dir, dump string, objects bool) {
 	want := r.nftServiceViews(objects)
 	inputs := []string{dump, filepath.Join(dir, "ip-addr.txt")}
 	if objects {
-		inputs = append(inputs, manifestsOf(dir), filepath.Join(samplesDir, "service-zoo", "node.yaml"))
+		inputs = append(inputs, manifestsOf(dir), filepath.Join(dir, "node.yaml"))
 	}
 	inv := inventoryOf(t, inputs...)
 	for _, difference := range differences(want, openExternals(viewsOf(inv))) {
@@ -77,6 +78,26 @@ func compareNFTWithManifests(t *testing.T, dir, dump string, objects bool) {
 	}
 	for _, d := range inv.Diagnostics {
 		t.Errorf("%s: %s", d.Pos, d.Message)
+	}
+}
+
+// TestNFTInventoryOfGenerated does the same with nodes that were made up, and
+// holds their inventory against that of the same node in iptables mode.
+func TestNFTInventoryOfGenerated(t *testing.T) {
+	for _, size := range []generate.Size{{Services: 200, Endpoints: 3}, {Services: 400, Endpoints: 12, Seed: 1}} {
+		dirs := [2]string{t.TempDir(), t.TempDir()}
+		n := generate.New(size)
+		for i, write := range []func(string) error{n.WriteRecording, n.WriteNFTRecording} {
+			if err := write(dirs[i]); err != nil {
+				t.Fatal(err)
+			}
+		}
+		path := filepath.Join(dirs[1], "nft-ruleset.txt")
+		t.Run(size.String(), func(t *testing.T) { compareNFTWithManifests(t, dirs[1], path, false) })
+		t.Run(size.String()+"/objects", func(t *testing.T) { compareNFTWithManifests(t, dirs[1], path, true) })
+		if size.Endpoints <= 3 { // the shares of more differ: docs/kube-proxy-nftables.md
+			t.Run(size.String()+"/modes", func(t *testing.T) { compareModes(t, dirs, false) })
+		}
 	}
 }
 

@@ -99,7 +99,7 @@ func stagesTable(output string) string {
 		name, _, _ = strings.Cut(strings.ReplaceAll(name, "_", " "), "-")
 		size, stage, _ := strings.Cut(name, "/")
 		if mode != "" {
-			size += ", " + mode
+			size += ", " + strings.Replace(mode, "NFT", "nftables", 1)
 		}
 		value := map[string]float64{}
 		for i := 2; i+1 < len(words); i += 2 {
@@ -126,10 +126,12 @@ func TestStagesTable(t *testing.T) {
 	const output = "goos: linux\n" +
 		"BenchmarkStages/1000x5/parse-2 \t 9\t 39579353 ns/op\t 51.33 MB/s\t 1.775 allocs/rule\t 2.691 held/file\t 465824 rules/s\t 6456757 B/op\t 32720 allocs/op\n" +
 		"BenchmarkStagesIPVS/1000x5/one_trace-2 \t 9\t 100000 ns/op\t 51.33 MB/s\t 1 allocs/rule\t 2.691 held/file\t 465824 rules/s\t 6456757 B/op\t 32720 allocs/op\n" +
+		"BenchmarkStagesNFT/1000x5/read-2 \t 9\t 2000000 ns/op\t 51.33 MB/s\t 1 allocs/rule\t 2.691 held/file\t 465824 rules/s\t 6456757 B/op\t 32720 allocs/op\n" +
 		"PASS\n"
 	const want = "| services | stage | ms | MB/s | rules/s | allocations a rule | MB allocated | held, of the file |\n|---|---|--:|--:|--:|--:|--:|--:|\n" +
 		"| 1000 × 5 | parse | 39.6 | 51 | 465824 | 1.775 | 6.5 | 2.69 |\n" +
-		"| 1000 × 5, IPVS | one trace | 0.100 | 51 | 465824 | 1.000 | 6.5 | 2.69 |\n"
+		"| 1000 × 5, IPVS | one trace | 0.100 | 51 | 465824 | 1.000 | 6.5 | 2.69 |\n" +
+		"| 1000 × 5, nftables | read | 2.0 | 51 | 465824 | 1.000 | 6.5 | 2.69 |\n"
 	if diff := cmp.Diff(want, stagesTable(output)); diff != "" {
 		t.Errorf("table (-want +got):\n%s", diff)
 	}

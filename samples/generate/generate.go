@@ -1,8 +1,8 @@
 // Package generate makes recordings of nodes of any size, for tests and
 // benchmarks: what kube-proxy's iptables mode leaves in the kernel, as
 // iptables-save prints it, or its IPVS mode, as iptables-save, ipset and
-// ipvsadm print it, and the manifests that it would have made that from. The
-// same Size gives the same bytes.
+// ipvsadm print it, or its nftables mode, as nft prints it, and the manifests
+// that it would have made that from. The same Size gives the same bytes.
 //
 // The shapes of the rules are those of the recordings in samples, of a
 // kube-proxy without nfacct counters: text with those can be loaded only where

@@ -15,7 +15,7 @@ var (
 	services  = flag.Int("services", 100, "of the recording that is written")
 	endpoints = flag.Int("endpoints", 5, "of each of its services")
 	seed      = flag.Uint64("seed", 1, "of its contents")
-	mode      = flag.String("mode", "iptables", "that its kube-proxy is in, or ipvs")
+	mode      = flag.String("mode", "iptables", "that its kube-proxy is in: iptables, ipvs or nftables")
 )
 
 // TestWriteRecording is also how "make generate" makes files.
@@ -32,8 +32,10 @@ func TestWriteRecording(t *testing.T) {
 	case "iptables":
 	case "ipvs":
 		write = n.WriteIPVSRecording
+	case "nftables":
+		write = n.WriteNFTRecording
 	default:
-		t.Fatalf("mode %s: expected iptables or ipvs", *mode)
+		t.Fatalf("mode %s: expected iptables, ipvs or nftables", *mode)
 	}
 	if err := write(target); err != nil {
 		t.Fatal(err)
@@ -46,6 +48,7 @@ func TestSameSizeSameBytes(t *testing.T) {
 		n := generate.New(generate.Size{Services: 50, Endpoints: 3, Seed: seed})
 		for _, write := range []func(io.Writer) error{
 			n.WriteRules, n.WriteManifests, n.WriteIPVSRules, n.WriteSets, n.WriteVirtualServers, n.WriteIPVSAddresses,
+			n.WriteNFTRules,
 		} {
 			if err := write(&all); err != nil {
 				t.Fatal(err)

@@ -54,21 +54,40 @@ func (t *Table) KeepMatches(list []Match) MatchList {
 // change the slice.
 func (t *Table) Matches(list MatchList) []Match { return t.matches.list(list.number, int(list.length)) }
 
+// isJump is set in the numbers of lists that are one jump alone: those are in
+// Table.jumps, all others in Table.statements.
+const isJump = 1 << 31
+
+// Statements are the statements of a list that the table keeps. The caller must
+// not change the slice.
+func (t *Table) Statements(list StatementList) []Statement {
+	if list.number&isJump != 0 {
+		return t.jumps.list(list.number&^isJump, int(list.length))
+	}
+	return t.statements.list(list.number, int(list.length))
+}
+
 // KeepStatement keeps a list with one statement. All jumps to one chain share
 // theirs.
 func (t *Table) KeepStatement(s Statement) StatementList {
-	j, isJump := s.(*Jump)
-	if isJump && j.list > 0 {
-		// Of this table, and not of another one?
-		if n := j.list - 1; t.statements.has(n) && *t.statements.at(n) == s {
-			return StatementList{number: n, length: 1}
-		}
+	if j, ok := s.(*Jump); ok && t.owns(j) {
+		return StatementList{number: j.list, length: 1}
 	}
-	number := t.statements.add(s)
-	if isJump {
-		j.list = number + 1
+	return StatementList{number: t.statements.add(s), length: 1}
+}
+
+// owns reports whether the jump is one of this table's, and not of another one's.
+func (t *Table) owns(j *Jump) bool {
+	if j.list&isJump != 0 {
+		n := j.list &^ isJump
+		return t.jumps.has(n) && *t.jumps.at(n) == Statement(j)
 	}
-	return StatementList{number: number, length: 1}
+	return t.statements.has(j.list) && *t.statements.at(j.list) == Statement(j)
+}
+
+// KeepJump is KeepStatement for "-j name", without a look at the chain.
+func (t *Table) KeepJump(name string) StatementList {
+	return StatementList{number: isJump | t.number(name), length: 1}
 }
 
 // KeepStatements keeps a copy of the list, of up to 65,535 statements.

@@ -39,7 +39,7 @@ type Jump struct {
 	// Goto means that a packet that comes to the end of the chain does not
 	// come back here, but to the chain that jumped here.
 	Goto bool
-	// list is the number, plus 1, of the table's list with this alone in it.
+	// list is the number of the table's list with this alone in it.
 	list uint32
 }
 

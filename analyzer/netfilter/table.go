@@ -33,10 +33,15 @@ type Table struct {
 
 	chains []*Chain // those that are declared, in the dump's order
 	// named are the chains of all names that the table has heard of, declared
-	// or merely jumped to, in the order in which it did.
+	// or merely jumped to, in the order in which it did. The jump to each has
+	// the same number among jumps.
 	named slab[Chain]
+	jumps slab[Statement]
 	names names
-	asked *Chain // the last one: every other rule of kube-proxy's jumps to one chain
+	asked struct { // the last one: every other rule of kube-proxy's jumps to one chain
+		name   string
+		number uint32
+	}
 	gotos map[string]*Jump
 	sets  []*Set // those that are declared, in the dump's order
 	// setNames are the sets of all names that the table has heard of.
@@ -59,28 +64,29 @@ func NewTable(family Family, name string) *Table {
 // Expect makes room for so many chains more, and for as many names.
 func (t *Table) Expect(chains int) {
 	t.chains = slices.Grow(t.chains, chains)
-	t.names.expect(chains)
+	t.names.expect(&t.named, chains)
 }
 
 // notDeclared is the index of a chain that is only known by name.
 const notDeclared = -1
 
-// chain is the chain of a name, made if there is none.
-func (t *Table) chain(name string) *Chain {
-	if t.asked != nil && t.asked.Name == name {
-		return t.asked
+// number is the number of a name's chain, which is made if there is none.
+func (t *Table) number(name string) uint32 {
+	if t.asked.name == name && len(t.named.chunks) > 0 {
+		return t.asked.number
 	}
-	hash := hashOf(name)
-	t.names.grow()
-	slot := t.names.find(&t.named, name, hash)
-	if slot.number == 0 {
-		number := t.named.add(Chain{Table: t, Name: name, index: notDeclared, jump: Jump{Name: name}})
-		*slot = nameSlot{hash: hash, number: number + 1}
-		t.names.taken++
+	found := t.names.find(name)
+	if found == 0 {
+		found = 1 + t.named.add(Chain{Table: t, Name: name, index: notDeclared, jump: Jump{Name: name}})
+		jump := &t.named.at(found - 1).jump
+		jump.list = isJump | t.jumps.add(jump)
+		t.names.add(&t.named, name, found-1)
 	}
-	t.asked = t.named.at(slot.number - 1)
-	return t.asked
+	t.asked.name, t.asked.number = name, found-1
+	return found - 1
 }
+
+func (t *Table) chain(name string) *Chain { return t.named.at(t.number(name)) }
 
 // AddChain declares a chain. A name that is declared already gives the chain
 // there is, with added false.
@@ -100,14 +106,11 @@ func (t *Table) AddChain(name string, pos source.Position) (chain *Chain, added 
 
 // Chain finds a declared chain, nil if there is none of that name.
 func (t *Table) Chain(name string) *Chain {
-	if t.names.taken == 0 {
+	number := t.names.find(name)
+	if number == 0 {
 		return nil
 	}
-	s := t.names.find(&t.named, name, hashOf(name))
-	if s.number == 0 {
-		return nil
-	}
-	if c := t.named.at(s.number - 1); c.index != notDeclared {
+	if c := t.named.at(number - 1); c.index != notDeclared {
 		return c
 	}
 	return nil
@@ -130,6 +133,7 @@ func (t *Table) Goto(name string) *Jump {
 			t.gotos = map[string]*Jump{}
 		}
 		g = &Jump{Name: name, Chain: t.Chain(name), Goto: true}
+		g.list = t.statements.add(g)
 		t.gotos[name] = g
 	}
 	return g

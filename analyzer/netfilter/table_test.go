@@ -3,10 +3,12 @@ package netfilter_test
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	nf "github.com/svcpath/svcpath/analyzer/netfilter"
 	"github.com/svcpath/svcpath/analyzer/source"
+	"pgregory.net/rapid"
 )
 
 // TestRulesOfManyChains adds rules to chains in turn, in runs of many lengths,
@@ -139,4 +141,45 @@ func TestManyNames(t *testing.T) {
 	if table.Chain("KUBE-SEP-") != nil {
 		t.Error("a chain is found that nobody declared")
 	}
+}
+
+// TestNames holds how chains are found against a map, for names of all lengths
+// that differ in little, as in what stands for no letter in the kernel.
+func TestNames(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		table := nf.NewTable(nf.IPv4, "nat")
+		jumps, declared := map[string]*nf.Jump{}, map[string]*nf.Chain{}
+		name := rapid.Custom(func(t *rapid.T) string {
+			end := rapid.StringOfN(rapid.RuneFrom([]rune{0, 'A', 'B'}), 0, 3, -1).Draw(t, "end")
+			return strings.Repeat("KUBE", 9)[:rapid.SampledFrom([]int{0, 7, 25, 27, 28, 36}).Draw(t, "length")] + end
+		})
+		for _, n := range rapid.SliceOfN(name, 100, 200).Draw(t, "names") {
+			switch rapid.IntRange(0, 3).Draw(t, "what") {
+			case 0:
+				c, added := table.AddChain(n, source.Position{})
+				if old := declared[n]; added != (old == nil) || old != nil && old != c || c.Name != n {
+					t.Fatalf("chain %q: added %t, is %q", n, added, c.Name)
+				}
+				declared[n] = c
+			case 1:
+				table.Expect(rapid.IntRange(0, 100).Draw(t, "more"))
+			case 2:
+				j, kept := table.Jump(n), table.Statements(table.KeepJump(n))
+				if old := jumps[n]; old != nil && old != j || len(kept) != 1 || kept[0] != nf.Statement(j) {
+					t.Fatalf("jump to %q: %v and %v, kept as %v", n, old, j, kept)
+				}
+				jumps[n] = j
+			}
+			for _, n := range []string{n, n + "\x00", n + "\x00\x00"} {
+				if got := table.Chain(n); got != declared[n] {
+					t.Fatalf("chain %q is %v, want %v", n, got, declared[n])
+				}
+			}
+		}
+		for n, j := range jumps {
+			if j.Name != n || j.Chain != declared[n] {
+				t.Fatalf("the jump to %q leads to %q, chain %v", n, j.Name, j.Chain)
+			}
+		}
+	})
 }

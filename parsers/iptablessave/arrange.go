@@ -378,10 +378,10 @@ func (a *arrangement) finish(t *netfilter.Table) parsedRule {
 	r.matches = a.p.found
 	switch {
 	case target != nil:
-		r.statements = a.p.keepStatement(a.statement(t, target))
+		r.statements = t.KeepStatement(a.statement(t, target))
 	case len(r.problems) > 0:
 		// What the rule does stands in the part that could not be read.
-		r.statements = a.p.keepStatement(&netfilter.OpaqueTarget{})
+		r.statements = t.KeepStatement(&netfilter.OpaqueTarget{})
 	}
 	return *r
 }

@@ -397,7 +397,7 @@ func isCutOff(at source.Cursor, line string) bool {
 // without a line feed: nobody knows what stood behind it.
 func (p *parser) cutOff(t *table, pos source.Position, start ruleStart, parsed *parsedRule) {
 	parsed.matches = []netfilter.Match{&netfilter.Opaque{Text: trimBlanks(start.text[start.options:])}}
-	parsed.statements = []netfilter.Statement{&netfilter.OpaqueTarget{}}
+	parsed.statements = t.KeepStatement(&netfilter.OpaqueTarget{})
 	p.diagnostics.add(source.Error, pos, "cut-dump",
 		fmt.Sprintf("the text ends here, in the middle of table %s, expected the rest of the line and COMMIT: this rule may be cut off, and is not used", t.Name))
 }

@@ -76,8 +76,9 @@ func checkRule(t *testing.T, d *Dump, r *nf.Rule) {
 	if !ok {
 		t.Fatalf("%q prints as %q, which is no rule", r.Text(), r.String())
 	}
-	parsed := p.rules.parse(nf.NewTable(d.Family, "filter"), start)
-	again := nf.NewRule(r.Pos(), start.text, parsed.matches, parsed.statements)
+	table := nf.NewTable(d.Family, "filter")
+	parsed := p.rules.parse(table, start)
+	again := nf.NewRule(r.Pos(), start.text, parsed.matches, table.Statements(parsed.statements))
 	chain, _ := nf.NewTable(d.Family, "filter").AddChain(start.chain, r.Pos())
 	chain.AddRule(again)
 	if got := chain.Rule(0).String(); got != r.String() {

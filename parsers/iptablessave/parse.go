@@ -332,7 +332,7 @@ func (p *parser) rule(t *table, at source.Cursor, line string, start ruleStart) 
 		prefixed = len(strings.TrimRight(line, blanks)) - len(start.text)
 	}
 	text := source.Span{File: at.File, Offset: at.Offset + prefixed, Len: len(start.text), Line: at.Line}
-	t.chain.AddLine(text, p.rules.keepMatches(t.Table, parsed.matches), t.KeepStatements(parsed.statements), counters)
+	t.chain.AddLine(text, p.rules.keepMatches(t.Table, parsed.matches), parsed.statements, counters)
 	t.inserts.add(t.chain, start.insert, parsed.place)
 	t.whole = t.whole && !parsed.broken
 	if parsed.counted || len(line) > len(start.text) {

@@ -23,19 +23,18 @@ type ruleParser struct {
 	lastComment *netfilter.Comment
 
 	// Room that is used again for each rule.
-	found     []netfilter.Match
-	statement [1]netfilter.Statement
-	options   []option
-	args      []string
-	words     []word
-	scratch   []byte
+	found   []netfilter.Match
+	options []option
+	args    []string
+	words   []word
+	scratch []byte
 }
 
 // A parsedRule is what was read of a rule.
 type parsedRule struct {
 	matches    []netfilter.Match
-	statements []netfilter.Statement
-	counted    bool // "-c" is among the options
+	statements netfilter.StatementList // that the table keeps
+	counted    bool                    // "-c" is among the options
 	counters   netfilter.Counters
 	place      int // of "-I CHAIN 5"; 0 when not said
 	problems   []problem
@@ -141,12 +140,9 @@ func (p *ruleParser) plain(t *netfilter.Table, s string, i int, r *parsedRule) b
 			if not {
 				return false
 			}
-			st := p.target(t, s[start:], kind == 'g')
-			if st == nil {
-				return false
-			}
-			r.statements = p.keepStatement(st)
-			return true
+			var ok bool
+			r.statements, ok = p.target(t, s[start:], kind == 'g')
+			return ok
 		}
 		i = end
 	}
@@ -324,44 +320,54 @@ func (p *ruleParser) readOptions(e *extension, text string) bool {
 	}
 }
 
-// target reads the target that is the rule's rest. It is nil if it cannot be
+// target reads the target that is the rule's rest. ok is false if it cannot be
 // read in the plain way.
-func (p *ruleParser) target(t *netfilter.Table, text string, isGoto bool) netfilter.Statement {
+func (p *ruleParser) target(t *netfilter.Table, text string, isGoto bool) (list netfilter.StatementList, ok bool) {
 	name, rest, more := strings.Cut(text[min(len("-j "), len(text)):], " ")
 	if !isChainWord(name) {
-		return nil
+		return list, false
 	}
 	if isGoto {
 		if more {
-			return nil
+			return list, false
 		}
-		return t.Goto(name)
+		return t.KeepStatement(t.Goto(name)), true
 	}
 	var e *extension
 	if len(name) <= maxTargetName {
 		if v, ok := verdict(name); ok {
 			if more {
-				return nil
+				return list, false
 			}
-			return v
+			return t.KeepStatement(v), true
 		}
 		if name == "DNAT" {
 			if d := p.plainDNAT(rest); d != nil {
-				return d
+				return t.KeepStatement(d), true
 			}
 		}
 		e = targets[name]
 	}
 	if e == nil {
 		if more {
-			return nil
+			return list, false
 		}
-		return t.Jump(name)
+		return t.KeepJump(name), true
 	}
+	st := p.extension(e, name, text, rest)
+	if st == nil {
+		return list, false
+	}
+	return t.KeepStatement(st), true
+}
+
+// extension makes the statement of a target with options, nil if they cannot be
+// read in the plain way.
+func (p *ruleParser) extension(e *extension, name, text, options string) netfilter.Statement {
 	if known := p.memory.find(text); known != nil {
 		return known.statement
 	}
-	if !p.readOptions(e, rest) {
+	if !p.readOptions(e, options) {
 		return nil
 	}
 	if e.fresh == nil {
@@ -437,11 +443,6 @@ func (p *ruleParser) keepMatches(t *netfilter.Table, found []netfilter.Match) ne
 		known.list, known.table = t.KeepMatches(found), t
 	}
 	return known.list
-}
-
-func (p *ruleParser) keepStatement(st netfilter.Statement) []netfilter.Statement {
-	p.statement[0] = st
-	return p.statement[:]
 }
 
 // headerMatch makes the match of "-s", "-d", "-i", "-o", "-p" or "-f".

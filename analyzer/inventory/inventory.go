@@ -85,7 +85,7 @@ type Types struct {
 
 // Names are "ClusterIP", "NodePort", "LoadBalancer", those that are proven.
 func (t Types) Names() []string {
-	names := []string{}
+	names := make([]string, 0, 3)
 	if t.ClusterIP {
 		names = append(names, "ClusterIP")
 	}

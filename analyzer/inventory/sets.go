@@ -124,27 +124,27 @@ type Line struct {
 // Lines are the evidence of an entry: the rules of its path, then the elements
 // of sets and the virtual servers with their real servers.
 func (e *Entry) Lines() []Line {
-	lines := e.PathLines()
+	n := len(e.Path) + len(e.Mapped) + len(e.Elements)
+	for _, v := range e.Virtual {
+		n += 1 + len(v.Servers())
+	}
+	lines := e.AppendPathLines(make([]Line, 0, n))
 	for _, element := range e.Elements {
 		lines = append(lines, ElementLine(element))
 	}
 	for _, v := range e.Virtual {
-		lines = append(lines, VirtualLines(v)...)
+		lines = AppendVirtualLines(lines, v)
 	}
 	return lines
 }
 
-// PathLines are the rules of the entry's path, and behind each the elements of
-// maps by which it leads on.
-func (e *Entry) PathLines() []Line {
-	if len(e.Mapped) == 0 {
-		return RuleLines(e.Path)
-	}
-	lines := make([]Line, 0, len(e.Path)+len(e.Mapped))
-	for i := range e.Path {
-		lines = append(lines, RuleLines(e.Path[i:i+1])...)
+// AppendPathLines appends the rules of the entry's path, and behind each the
+// elements of maps by which it leads on.
+func (e *Entry) AppendPathLines(lines []Line) []Line {
+	for _, r := range e.Path {
+		lines = append(lines, ruleLine(r))
 		for _, m := range e.Mapped {
-			if m.Rule == e.Path[i] {
+			if m.Rule == r {
 				lines = append(lines, Line{[2]string{m.Set.Table.Name, m.Set.Name}, m.Pos(), m.Text()})
 			}
 		}
@@ -156,9 +156,13 @@ func (e *Entry) PathLines() []Line {
 func RuleLines(rules []*netfilter.Rule) []Line {
 	lines := make([]Line, 0, len(rules))
 	for _, r := range rules {
-		lines = append(lines, Line{[2]string{r.Chain().Table.Name, r.Chain().Name}, r.Pos(), r.Text()})
+		lines = append(lines, ruleLine(r))
 	}
 	return lines
+}
+
+func ruleLine(r *netfilter.Rule) Line {
+	return Line{[2]string{r.Chain().Table.Name, r.Chain().Name}, r.Pos(), r.Text()}
 }
 
 // ElementLine is a set's element as a line.
@@ -166,12 +170,12 @@ func ElementLine(e SetElement) Line {
 	return Line{[2]string{"ipset", e.Set.Name}, e.Pos(), e.Text()}
 }
 
-// VirtualLines are a virtual server's line and those of its real servers.
-func VirtualLines(v *ipvs.VirtualServer) []Line {
+// AppendVirtualLines appends a virtual server's line and those of its real
+// servers.
+func AppendVirtualLines(lines []Line, v *ipvs.VirtualServer) []Line {
 	in := [2]string{"ipvs", v.String()}
-	servers := v.Servers()
-	lines := make([]Line, 0, 1+len(servers))
 	lines = append(lines, Line{in, v.Pos(), v.Text()})
+	servers := v.Servers()
 	for i := range servers {
 		lines = append(lines, Line{in, servers[i].Pos(), servers[i].Text()})
 	}

@@ -274,41 +274,26 @@ type docSeverities struct {
 }
 
 func newDocSummary(a *analyzer.Analysis) docSummary {
-	count := countVerdicts(a.Inventory, func(*inventory.Entry) bool { return true })
+	clusterIPs, external := countVerdicts(a.Inventory)
+	count := func(v inventory.Verdict) int { return clusterIPs.of(v) + external.of(v) }
 	findings := map[audit.Severity]int{}
 	for _, f := range a.Findings {
 		findings[f.Severity]++
 	}
-	d := docSummary{
+	return docSummary{
 		Services: len(a.Inventory.Services),
+		Entries:  clusterIPs.total() + external.total(),
 		ByVerdict: docVerdicts{
-			ClusterIP: count[inventory.IsClusterIP], JoinsClusterIP: count[inventory.JoinsClusterIP],
-			LocalEndpoints: count[inventory.LocalEndpoints], SameBackends: count[inventory.SameBackends],
-			DifferentBackends: count[inventory.DifferentBackends], NoEndpoints: count[inventory.NoEndpoints],
-			Filtered: count[inventory.Filtered], Broken: count[inventory.Broken], Unknown: count[inventory.Unknown],
+			ClusterIP: count(inventory.IsClusterIP), JoinsClusterIP: count(inventory.JoinsClusterIP),
+			LocalEndpoints: count(inventory.LocalEndpoints), SameBackends: count(inventory.SameBackends),
+			DifferentBackends: count(inventory.DifferentBackends), NoEndpoints: count(inventory.NoEndpoints),
+			Filtered: count(inventory.Filtered), Broken: count(inventory.Broken), Unknown: count(inventory.Unknown),
 		},
 		FindingsBySeverity: docSeverities{
 			Info: findings[audit.Info], Low: findings[audit.Low], Medium: findings[audit.Medium],
 			High: findings[audit.High], Critical: findings[audit.Critical],
 		},
 	}
-	for _, s := range a.Inventory.Services {
-		d.Entries += len(s.Entries)
-	}
-	return d
-}
-
-// countVerdicts counts the verdicts of the entries that are wanted.
-func countVerdicts(inv *inventory.Inventory, want func(*inventory.Entry) bool) map[inventory.Verdict]int {
-	count := map[inventory.Verdict]int{}
-	for _, s := range inv.Services {
-		for _, e := range s.Entries {
-			if want(e) {
-				count[e.Verdict]++
-			}
-		}
-	}
-	return count
 }
 
 // nodeAddresses are the node's addresses, each once, in order. Loopback is

@@ -43,6 +43,14 @@ func Escape(s string) string {
 	return b.String()
 }
 
+// appendEscaped appends what Escape makes of a text.
+func appendEscaped(b []byte, s string) []byte {
+	if isASCII(s) {
+		return append(b, s...)
+	}
+	return append(b, Escape(s)...)
+}
+
 // clip is the beginning of text that is longer than n characters.
 func clip(s string, n int) string {
 	if len(s) <= n {

@@ -44,7 +44,8 @@ const fewEntries = 12
 // proof of each entry that needs one. The error is the writer's.
 func AnalysisText(w io.Writer, a *analyzer.Analysis, o TextOptions) error {
 	p := &textPrinter{out: newWriter(w), TextOptions: o}
-	p.println(p.bold(headline(a)))
+	clusterIPs, external := countVerdicts(a.Inventory)
+	p.println(p.bold(headline(a, clusterIPs, external)))
 	if o.Detail != Quiet {
 		p.input(a)
 		p.services(a.Inventory.Services)
@@ -52,7 +53,7 @@ func AnalysisText(w io.Writer, a *analyzer.Analysis, o TextOptions) error {
 		p.findings(a.Findings)
 		p.diagnostics(a.Diagnostics)
 	}
-	p.proofs(a.Inventory)
+	p.proofs(a.Inventory, external.total())
 	if o.Detail != Quiet {
 		if next := hint(a, o.Inputs); next != "" {
 			p.println()
@@ -66,6 +67,10 @@ func AnalysisText(w io.Writer, a *analyzer.Analysis, o TextOptions) error {
 type textPrinter struct {
 	out *bufio.Writer
 	TextOptions
+	line     []byte             // room for one
+	lines    []inventory.Line   // room for an entry's
+	spare    []tableBlock       // of tables that are written
+	percents map[float64]string // that were written before
 }
 
 func (p *textPrinter) println(parts ...string) {
@@ -73,15 +78,6 @@ func (p *textPrinter) println(parts ...string) {
 		p.out.WriteString(s)
 	}
 	p.out.WriteByte('\n')
-}
-
-// blanks writes n blanks.
-func (p *textPrinter) blanks(n int) {
-	const some = "                                "
-	for ; n > len(some); n -= len(some) {
-		p.out.WriteString(some)
-	}
-	p.out.WriteString(some[:max(n, 0)])
 }
 
 func (p *textPrinter) heading(s string) {
@@ -101,7 +97,7 @@ func (p *textPrinter) paragraph(indent, s string) {
 }
 
 // headline is the answer in one line.
-func headline(a *analyzer.Analysis) string {
+func headline(a *analyzer.Analysis, clusterIPs, external verdictCounts) string {
 	inv := a.Inventory
 	switch {
 	case inv.Mode == kubeproxy.UnknownMode && len(inv.Services) == 0 && slices.ContainsFunc(a.Snapshot.Sources, func(s *snapshot.Source) bool { return s.Unbuilt }):
@@ -115,18 +111,15 @@ func headline(a *analyzer.Analysis) string {
 	case len(inv.Services) == 0 && inv.Mode != kubeproxy.IPTables:
 		return modeName(inv.Mode) + ", which is recognised and not read: nothing is known of its services"
 	}
-	external := countVerdicts(inv, isExternal)
-	clusterIPs := countVerdicts(inv, func(e *inventory.Entry) bool { return !isExternal(e) })
-	externals, all := total(external), total(clusterIPs)
+	externals, all := external.total(), clusterIPs.total()
 	line := fmt.Sprintf("%s, %s, %s: ", modeName(inv.Mode), count(len(inv.Services), "service port"), count(externals+all, "entry"))
 	if externals == 0 {
 		line += "no external entries"
 	} else {
 		line += whatTheyDo(external, inv.Mode, fmt.Sprintf("of %d external entries", externals))
 	}
-	delete(clusterIPs, inventory.IsClusterIP)
-	if len(clusterIPs) > 0 {
-		line += "; " + whatTheyDo(clusterIPs, inv.Mode, fmt.Sprintf("of %d cluster IPs", all))
+	if all > clusterIPs.of(inventory.IsClusterIP) {
+		line += "; " + whatTheyDo(clusterIPs.without(inventory.IsClusterIP), inv.Mode, fmt.Sprintf("of %d cluster IPs", all))
 	}
 	if n := len(a.Findings); n > 0 {
 		line += "; " + count(n, "finding") + ", " + worst(a.Findings)
@@ -150,19 +143,11 @@ func worst(findings []audit.Finding) string {
 	return ""
 }
 
-func total(byVerdict map[inventory.Verdict]int) int {
-	n := 0
-	for _, one := range byVerdict {
-		n += one
-	}
-	return n
-}
-
 // whatTheyDo is "3 of 4 external entries join …, 1 is broken".
-func whatTheyDo(byVerdict map[inventory.Verdict]int, mode kubeproxy.Mode, of string) string {
+func whatTheyDo(counts verdictCounts, mode kubeproxy.Mode, of string) string {
 	var parts []string
-	for _, v := range verdicts {
-		n := byVerdict[v]
+	for i, v := range verdicts {
+		n := counts[i]
 		switch {
 		case n > 0 && len(parts) == 0:
 			parts = append(parts, fmt.Sprintf("%d %s %s", n, of, did(v, mode, n)))
@@ -171,12 +156,6 @@ func whatTheyDo(byVerdict map[inventory.Verdict]int, mode kubeproxy.Mode, of str
 		}
 	}
 	return strings.Join(parts, ", ")
-}
-
-// verdicts are all verdicts in the order in which text counts them.
-var verdicts = []inventory.Verdict{
-	inventory.JoinsClusterIP, inventory.SameBackends, inventory.Filtered, inventory.LocalEndpoints,
-	inventory.NoEndpoints, inventory.DifferentBackends, inventory.Broken, inventory.Unknown, inventory.IsClusterIP,
 }
 
 // did says what n entries of a verdict do.

@@ -1,18 +1,17 @@
 package report
 
 import (
-	"fmt"
 	"strconv"
 	"strings"
 
 	"github.com/svcpath/svcpath/analyzer/inventory"
 	"github.com/svcpath/svcpath/analyzer/netfilter"
+	"github.com/svcpath/svcpath/analyzer/source"
 )
 
 // proofs writes the evidence of the entries that are not simply fine; of all
-// external ones when they are few; of every entry when everything is wanted.
-func (p *textPrinter) proofs(inv *inventory.Inventory) {
-	external := total(countVerdicts(inv, isExternal))
+// external ones when there are few; of every entry when everything is wanted.
+func (p *textPrinter) proofs(inv *inventory.Inventory, external int) {
 	titled := p.Detail == Quiet
 	for _, s := range inv.Services {
 		for _, e := range s.Entries {
@@ -33,15 +32,21 @@ func (p *textPrinter) proofs(inv *inventory.Inventory) {
 // plain words what follows.
 func (p *textPrinter) proof(s *inventory.Service, e *inventory.Entry) {
 	p.println()
-	p.println("  ", p.bold(fmt.Sprintf("%s, %s, %s", serviceName(s), entryName(e), netfilter.ProtocolName(s.Protocol))),
-		": ", p.verdict(e.Verdict))
+	b := append(appendServiceName(p.line[:0], s), ", "...)
+	b = append(appendEntryName(b, e), ", "...)
+	b = append(b, netfilter.ProtocolName(s.Protocol)...)
+	p.line = b
+	p.println("  ", p.bold(string(b)), ": ", p.verdict(e.Verdict))
 	p.evidence("    ", p.entryLines(e))
-	if path := entryPath(e); path != "" {
-		p.paragraph("    ", "path: "+path)
+	const path = "path: "
+	if b = appendEntryPath(append(b[:0], path...), e); len(b) > len(path) {
+		p.paragraph("    ", string(b))
 	}
-	if ends := p.ends(e.Endpoints); ends != "" {
-		p.paragraph("    ", "ends at: "+ends)
+	if len(e.Endpoints) > 0 {
+		b = p.appendEnds(append(b[:0], "ends at: "...), e.Endpoints)
+		p.paragraph("    ", string(b))
 	}
+	p.line = b
 	if text := e.Explanation(); text != "" {
 		p.paragraph("    ", Escape(text))
 	}
@@ -57,14 +62,26 @@ const maxRule = 2000
 // evidence writes lines of the dump with their places, lined up. They are
 // never wrapped, so that they can be copied.
 func (p *textPrinter) evidence(indent string, lines []inventory.Line) {
-	places, width := make([]string, len(lines)), 0
-	for i, l := range lines {
-		places[i] = Escape(l.Pos.String())
-		width = max(width, len(places[i]))
+	width, b := 0, p.line
+	for _, l := range lines {
+		b = appendPlace(b[:0], l.Pos)
+		width = max(width, len(b))
 	}
-	for i, l := range lines {
-		p.println(indent, places[i], strings.Repeat(" ", width-len(places[i])+2), clip(Escape(quoted(l)), maxRule))
+	for _, l := range lines {
+		b = appendPlace(append(b[:0], indent...), l.Pos)
+		b = appendBlanks(b, len(indent)+width+2-len(b))
+		b = append(b, clip(Escape(quoted(l)), maxRule)...)
+		p.out.Write(append(b, '\n'))
 	}
+	p.line = b
+}
+
+// appendPlace writes where a line stands.
+func appendPlace(b []byte, at source.Position) []byte {
+	if !isASCII(at.Path()) {
+		return append(b, Escape(at.String())...)
+	}
+	return at.AppendTo(b)
 }
 
 // quoted is a line as evidence shows it. An element of a set stands alone in
@@ -80,72 +97,75 @@ func quoted(l inventory.Line) string {
 // entryLines are the lines that prove an entry; of virtual servers with many
 // real servers not all.
 func (p *textPrinter) entryLines(e *inventory.Entry) []inventory.Line {
-	lines := e.PathLines()
+	lines := e.AppendPathLines(p.lines[:0])
 	for _, element := range e.Elements {
 		lines = append(lines, inventory.ElementLine(element))
 	}
 	for _, v := range e.Virtual {
-		all := inventory.VirtualLines(v)
-		if most := 1 + fewEndpoints; len(all) > most && p.Detail != Verbose {
-			all = all[:most]
+		most := len(lines) + 1 + fewEndpoints
+		lines = inventory.AppendVirtualLines(lines, v)
+		if len(lines) > most && p.Detail != Verbose {
+			lines = lines[:most]
 		}
-		lines = append(lines, all...)
 	}
+	p.lines = lines
 	return lines
 }
 
-// entryPath is pathText with the virtual servers that a path ends at in IPVS
-// mode.
-func entryPath(e *inventory.Entry) string {
-	path := pathText(e.Path, e.Mapped)
+// appendEntryPath is appendPath with the virtual servers that a path ends at in
+// IPVS mode.
+func appendEntryPath(b []byte, e *inventory.Entry) []byte {
+	b = appendPath(b, e.Path, e.Mapped)
 	if len(e.Virtual) == 0 {
-		return path
+		return b
 	}
-	if path != "" {
-		path += "; "
+	if len(e.Path) > 0 {
+		b = append(b, "; "...)
 	}
-	path += "IPVS: " + Escape(e.Virtual[0].String())
+	b = appendEscaped(append(b, "IPVS: "...), e.Virtual[0].String())
 	if n := len(e.Virtual); n > 1 {
-		path += fmt.Sprintf(" and %d more", n-1)
+		b = append(strconv.AppendInt(append(b, " and "...), int64(n-1), 10), " more"...)
 	}
-	return path
+	return b
 }
 
-// pathText names the chains that a path goes through and what it ends in:
+// appendPath names the chains that a path goes through and what it ends in:
 // "KUBE-SERVICES → KUBE-NODEPORTS → …". Where it goes on in another table or
 // begins anew, the table is named. That it begins in nat, in a base chain, goes
 // without saying.
-func pathText(path []*netfilter.Rule, mapped []inventory.MapElement) string {
+func appendPath(b []byte, path []*netfilter.Rule, mapped []inventory.MapElement) []byte {
 	if len(path) > 1 {
 		first, second := path[0].Chain(), path[1].Chain()
 		if first.Table.Name == "nat" && first.Base != nil && second.Table == first.Table {
 			path = path[1:]
 		}
 	}
-	var b strings.Builder
 	for i, r := range path {
-		if i > 0 && path[i-1].Chain() == r.Chain() {
+		chain := r.Chain()
+		if i > 0 && path[i-1].Chain() == chain {
 			continue // another rule of the same chain, such as the one that marks
 		}
-		switch table := r.Chain().Table; {
+		switch table := chain.Table; {
 		case i == 0 && table.Name != "nat":
-			b.WriteString(Escape(table.Name) + ": ")
-		case i > 0 && (table != path[i-1].Chain().Table || r.Chain().Base != nil):
-			b.WriteString(" → " + pathEnd(path[i-1], mapped) + "; " + Escape(table.Name) + ": ")
+			b = append(appendEscaped(b, table.Name), ": "...)
+		case i > 0 && (table != path[i-1].Chain().Table || chain.Base != nil):
+			b = append(appendEnd(b, path[i-1], mapped), "; "...)
+			b = append(appendEscaped(b, table.Name), ": "...)
 		case i > 0:
-			b.WriteString(" → ")
+			b = append(b, " → "...)
 		}
-		b.WriteString(Escape(r.Chain().Name))
+		b = appendEscaped(b, chain.Name)
 	}
 	if len(path) > 0 {
-		b.WriteString(" → " + pathEnd(path[len(path)-1], mapped))
+		b = appendEnd(b, path[len(path)-1], mapped)
 	}
-	return b.String()
+	return b
 }
 
-// pathEnd is what a rule leads to: a chain, or the target's own name; for one
+// appendEnd is what a rule leads to: a chain, or the target's own name; for one
 // that looks into a map, what the element says.
-func pathEnd(r *netfilter.Rule, mapped []inventory.MapElement) string {
+func appendEnd(b []byte, r *netfilter.Rule, mapped []inventory.MapElement) []byte {
+	b = append(b, " → "...)
 	target := r.Target()
 	for _, m := range mapped {
 		if m.Rule == r {
@@ -154,36 +174,37 @@ func pathEnd(r *netfilter.Rule, mapped []inventory.MapElement) string {
 	}
 	switch target := target.(type) {
 	case *netfilter.Jump:
-		return Escape(target.Name)
+		return appendEscaped(b, target.Name)
 	case *netfilter.VerdictMap:
-		return "endpoints" // dealt out by a random number
+		return append(b, "endpoints"...) // dealt out by a random number
 	}
 	if target == nil {
-		return "the next rule"
+		return append(b, "the next rule"...)
 	}
 	name := strings.TrimPrefix(target.String(), "-j ")
 	name, _, _ = strings.Cut(name, " ")
-	return Escape(name)
+	return appendEscaped(b, name)
 }
 
 // fewEndpoints is how many endpoints of an entry are named one by one.
 const fewEndpoints = 8
 
-// ends names where connections end, with their shares.
-func (p *textPrinter) ends(endpoints []inventory.Endpoint) string {
-	var parts []string
+// appendEnds names where connections end, with their shares.
+func (p *textPrinter) appendEnds(b []byte, endpoints []inventory.Endpoint) []byte {
 	for i, e := range endpoints {
+		if i > 0 {
+			b = append(b, ", "...)
+		}
 		if i == fewEndpoints && p.Detail != Verbose {
-			parts = append(parts, fmt.Sprintf("and %d more", len(endpoints)-i))
+			b = append(strconv.AppendInt(append(b, "and "...), int64(len(endpoints)-i), 10), " more"...)
 			break
 		}
-		part := e.Addr.String()
+		b = appendAddrPort(b, e.Addr)
 		if len(endpoints) > 1 && e.Probability != nil {
-			part += " (" + percent(e.Probability.Float64()) + ")"
+			b = append(append(append(b, " ("...), p.percent(e.Probability.Float64())...), ')')
 		}
-		parts = append(parts, part)
 	}
-	return strings.Join(parts, ", ")
+	return b
 }
 
 // percent is a share of connections to a tenth of a percent: "50%", "33.3%". What

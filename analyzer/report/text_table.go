@@ -1,48 +1,110 @@
 package report
 
 import (
-	"fmt"
-	"net/netip"
 	"slices"
-	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	prettytext "github.com/jedib0t/go-pretty/v6/text"
-
-	"github.com/svcpath/svcpath/analyzer/inventory"
-	"github.com/svcpath/svcpath/analyzer/netfilter"
 )
 
-// A textTable lines columns up with blanks alone.
+// A textTable lines columns up with blanks alone. The texts of its cells stand
+// one behind another in a few pieces of memory: a large node's tables have a
+// hundred thousand.
 type textTable struct {
 	p      *textPrinter
-	header []string
-	cells  []string // row by row
-	widths []int    // of each column's cells; 0 for a column without any
+	titles []int // the width of each column's title
+	widths []int // of each column's cells; 0 for a column without any
+	blocks []tableBlock
 }
 
-func (p *textPrinter) newTable(header ...string) *textTable {
-	return &textTable{p: p, header: header, widths: make([]int, len(header))}
+// A tableBlock is some rows of a table, whole ones but for the last block's
+// last. The first row of all has the titles.
+type tableBlock struct {
+	text  []byte
+	cells []tableCell
+}
+
+// A tableCell is how long a cell's text is in bytes, and how many columns of a
+// terminal it takes.
+type tableCell struct{ length, width uint16 }
+
+func (p *textPrinter) newTable(titles ...string) *textTable {
+	t := &textTable{p: p, widths: make([]int, len(titles))}
+	t.addBlock()
+	t.row(titles...)
+	t.titles, t.widths = t.widths, make([]int, len(titles))
+	return t
 }
 
 // maxCell is how many columns of a cell are shown. No name of Kubernetes comes
 // near, and one cell of a damaged dump must not widen all rows without end.
 const maxCell = 300
 
+// blockSize is from what size on of its text a block gets no more rows.
+const blockSize = 64 << 10
+
+// addBlock adds a block: one that a table before has done with, or one that is
+// as large as the last has grown.
+func (t *textTable) addBlock() {
+	var b tableBlock
+	if n := len(t.p.spare); n > 0 {
+		b, t.p.spare = t.p.spare[n-1], t.p.spare[:n-1]
+	} else if n := len(t.blocks); n > 0 {
+		b.text = make([]byte, 0, cap(t.blocks[n-1].text))
+		b.cells = make([]tableCell, 0, cap(t.blocks[n-1].cells))
+	}
+	t.blocks = append(t.blocks, tableBlock{b.text[:0], b.cells[:0]})
+}
+
+// text is what the text of the next cell is to be appended to.
+func (t *textTable) text() []byte {
+	if last := &t.blocks[len(t.blocks)-1]; len(last.text) >= blockSize && len(last.cells)%len(t.widths) == 0 {
+		t.addBlock()
+	}
+	return t.blocks[len(t.blocks)-1].text
+}
+
+// cell ends a cell whose text was appended to what text gave.
+func (t *textTable) cell(text []byte) {
+	b := &t.blocks[len(t.blocks)-1]
+	start, column := len(b.text), len(b.cells)%len(t.widths)
+	if len(text)-start > maxCell {
+		text = append(text[:start], clip(string(text[start:]), maxCell)...)
+	}
+	width := width(text[start:])
+	b.text = text
+	b.cells = append(b.cells, tableCell{uint16(len(text) - start), uint16(width)})
+	t.widths[column] = max(t.widths[column], width)
+}
+
 func (t *textTable) row(cells ...string) {
-	for i, c := range cells {
-		c = clip(c, maxCell)
-		t.cells = append(t.cells, c)
-		t.widths[i] = max(t.widths[i], width(c))
+	for _, c := range cells {
+		t.cell(append(t.text(), c...))
 	}
 }
 
+// isEmpty reports whether the table has no row but the titles.
+func (t *textTable) isEmpty() bool {
+	return len(t.blocks) == 1 && len(t.blocks[0].cells) == len(t.widths)
+}
+
 // width is how many columns of a terminal a text takes, colours aside.
-func width(s string) int {
-	if isASCII(s) {
-		return len(s)
+func width(text []byte) int {
+	columns := 0
+	for i := 0; i < len(text); columns++ {
+		if c := text[i]; c >= ' ' && c <= '~' {
+			i++
+			continue
+		}
+		switch r, n := utf8.DecodeRune(text[i:]); r {
+		case '→', '×', '…': // ours
+			i += n
+		default:
+			return prettytext.StringWidthWithoutEscSequences(string(text))
+		}
 	}
-	return prettytext.StringWidthWithoutEscSequences(s)
+	return columns
 }
 
 const (
@@ -55,13 +117,13 @@ const (
 // width is known, the last column is wrapped to what the others leave of it, as
 // long as that is of use.
 func (t *textTable) write() {
-	if len(t.cells) == 0 {
+	if t.isEmpty() {
 		return
 	}
-	last, start := len(t.header)-1, tableIndent // start of the last column
+	last, start := len(t.widths)-1, tableIndent // start of the last column
 	for i, cells := range t.widths {
 		if cells > 0 {
-			t.widths[i] = max(cells, len(t.header[i]))
+			t.widths[i] = max(cells, t.titles[i])
 			if i < last {
 				start += t.widths[i] + tableGap
 			}
@@ -71,247 +133,55 @@ func (t *textTable) write() {
 	if t.p.Width > 0 {
 		room = max(t.p.Width-start, usefulWidth)
 	}
-	t.line(t.header, start, room)
-	for row := range slices.Chunk(t.cells, len(t.header)) {
-		t.line(row, start, room)
+	line := t.p.line
+	for _, b := range t.blocks {
+		text := b.text
+		for row := range slices.Chunk(b.cells, len(t.widths)) {
+			line, text = t.appendRow(line[:0], text, row, start, room)
+			t.p.out.Write(line)
+		}
 	}
+	t.p.line = line
+	t.p.spare = append(t.p.spare, t.blocks...)
 }
 
-// line writes a row: more than one line if its last cell, which begins at
-// column start, does not fit into the room; 0 is room without end.
-func (t *textTable) line(row []string, start, room int) {
-	rest := ""
+// appendRow appends a row whose cells' text is the beginning of text, and gives
+// the rest of that: more than one line if its last cell, which begins at column
+// start, does not fit into the room; 0 is room without end.
+func (t *textTable) appendRow(line, text []byte, row []tableCell, start, room int) (appended, rest []byte) {
+	more := ""
 	owed := tableIndent // blanks before the next cell; none stand at a line's end
-	for i, cell := range row {
+	for i, c := range row {
+		cell := text[:c.length]
+		text = text[c.length:]
 		if t.widths[i] == 0 {
 			continue
 		}
-		if i == len(row)-1 && room > 0 && width(cell) > room {
-			cell, rest, _ = strings.Cut(prettytext.WrapSoft(cell, room), "\n")
-			cell = strings.TrimRight(cell, " ")
+		if i == len(row)-1 && room > 0 && int(c.width) > room {
+			var first string
+			first, more, _ = strings.Cut(prettytext.WrapSoft(string(cell), room), "\n")
+			cell = []byte(strings.TrimRight(first, " "))
 		}
-		if cell != "" {
-			t.p.blanks(owed)
-			t.p.out.WriteString(cell)
-			owed = -width(cell)
+		if len(cell) > 0 {
+			line = append(appendBlanks(line, owed), cell...)
+			owed = -int(c.width)
 		}
 		owed += t.widths[i] + tableGap
 	}
-	t.p.println()
-	for line := range strings.SplitSeq(rest, "\n") {
-		if rest != "" {
-			t.p.blanks(start)
-			t.p.println(strings.TrimRight(line, " "))
+	line = append(line, '\n')
+	for wrapped := range strings.SplitSeq(more, "\n") {
+		if more != "" {
+			line = append(appendBlanks(line, start), strings.TrimRight(wrapped, " ")...)
+			line = append(line, '\n')
 		}
 	}
+	return line, text
 }
 
-// services writes the table of services, both families of one in adjacent
-// rows, of which only the first has the name.
-func (p *textPrinter) services(services []*inventory.Service) {
-	if len(services) == 0 {
-		return
+func appendBlanks(b []byte, n int) []byte {
+	const some = "                                "
+	for ; n > len(some); n -= len(some) {
+		b = append(b, some...)
 	}
-	p.heading("Services")
-	t := p.newTable("SERVICE", "PROTO", "TYPES", "CLUSTER IP", "ENDPOINTS", "POLICIES", "AFFINITY")
-	var last *inventory.Service
-	for _, s := range services {
-		name, proto := serviceName(s), netfilter.ProtocolName(s.Protocol)
-		if last != nil && sameServicePort(last, s) {
-			name, proto = "", ""
-		}
-		last = s
-		t.row(name, proto, strings.Join(s.Types.Names(), " "), p.clusterIPs(s), endpointShares(s), policies(s), affinity(s))
-	}
-	t.write()
-}
-
-func sameServicePort(a, b *inventory.Service) bool {
-	return a.Name != "" && a.Name == b.Name && a.Namespace == b.Namespace && a.PortName == b.PortName && a.Protocol == b.Protocol
-}
-
-// serviceName names a service port; one that nothing names by what it has.
-func serviceName(s *inventory.Service) string {
-	if s.Name != "" {
-		return Escape(s.PortString())
-	}
-	for _, e := range s.Entries {
-		return "(no name) " + entryAddress(e)
-	}
-	return "(no name)"
-}
-
-// clusterIPs are the service's cluster IP entries, with the verdict where one
-// is not as it should be.
-func (p *textPrinter) clusterIPs(s *inventory.Service) string {
-	var ips []string
-	for _, e := range s.Entries {
-		if isExternal(e) {
-			continue
-		}
-		ip := entryAddress(e)
-		if !isFine(e) {
-			ip += " " + p.verdict(e.Verdict)
-		}
-		ips = append(ips, ip)
-	}
-	return strings.Join(ips, ", ")
-}
-
-// endpointShares is a service's endpoints in short: the one there is, or how
-// many there are and what share of connections each gets.
-func endpointShares(s *inventory.Service) string {
-	// Those of the cluster stand first.
-	local := len(s.Endpoints)
-	for local > 0 && s.Endpoints[local-1].Scope == inventory.LocalScope {
-		local--
-	}
-	text := scopeShares(s.Endpoints[:local])
-	if local < len(s.Endpoints) {
-		if text != "" {
-			text += "; "
-		}
-		text += "local: " + scopeShares(s.Endpoints[local:])
-	}
-	if text == "" {
-		return "none"
-	}
-	return text
-}
-
-func scopeShares(endpoints []inventory.Endpoint) string {
-	switch len(endpoints) {
-	case 0:
-		return ""
-	case 1:
-		return endpoints[0].Addr.String()
-	}
-	low, high := 1.0, 0.0
-	for i := range endpoints {
-		share := endpoints[i].Probability
-		if share == nil {
-			return strconv.Itoa(len(endpoints))
-		}
-		low, high = min(low, share.Float64()), max(high, share.Float64())
-	}
-	text := strconv.Itoa(len(endpoints)) + " × " + percent(low)
-	if low != high && percent(low) != percent(high) {
-		text += " to " + percent(high)
-	}
-	return text
-}
-
-func policies(s *inventory.Service) string {
-	var parts []string
-	switch {
-	case s.ExternalPolicy == s.InternalPolicy && s.ExternalPolicy != "":
-		parts = append(parts, string(s.ExternalPolicy))
-	case s.ExternalPolicy != "" && s.InternalPolicy != "":
-		parts = append(parts, "external "+string(s.ExternalPolicy), "internal "+string(s.InternalPolicy))
-	case s.ExternalPolicy != "":
-		parts = append(parts, "external "+string(s.ExternalPolicy))
-	case s.InternalPolicy != "":
-		parts = append(parts, "internal "+string(s.InternalPolicy))
-	}
-	if len(s.SourceRanges) > 0 {
-		parts = append(parts, count(len(s.SourceRanges), "source range"))
-	}
-	if s.HealthCheckNodePort != 0 {
-		parts = append(parts, fmt.Sprintf("health check %d", s.HealthCheckNodePort))
-	}
-	return strings.Join(parts, ", ")
-}
-
-func affinity(s *inventory.Service) string {
-	if s.Affinity == nil {
-		return ""
-	}
-	if s.Affinity.TimeoutSeconds == 0 {
-		return "ClientIP"
-	}
-	return fmt.Sprintf("ClientIP %d s", s.Affinity.TimeoutSeconds)
-}
-
-// externalEntries writes the table of entries that are dialled from outside.
-func (p *textPrinter) externalEntries(inv *inventory.Inventory) {
-	t := p.newTable("SERVICE", "PROTO", "ENTRY", "VERDICT", "CLIENT ADDRESS", "PATH")
-	var last *inventory.Service
-	for _, s := range inv.Services {
-		for _, e := range s.Entries {
-			if !isExternal(e) {
-				continue
-			}
-			name, proto := serviceName(s), netfilter.ProtocolName(s.Protocol)
-			if last == s || last != nil && sameServicePort(last, s) {
-				name, proto = "", ""
-			}
-			last = s
-			t.row(name, proto, entryName(e), p.verdict(e.Verdict), clientAddress(e), entryPath(e))
-		}
-	}
-	if len(t.cells) == 0 {
-		return
-	}
-	p.heading("External entries")
-	t.write()
-}
-
-// entryName is "NodePort 32000", "LoadBalancerIP 203.0.113.5:80".
-func entryName(e *inventory.Entry) string {
-	kind := string(e.Kind)
-	if e.KindAssumed {
-		kind += " (assumed)"
-	}
-	name := kind + " " + entryAddress(e)
-	if len(e.ExceptAddresses) > 0 {
-		name += " except at " + strings.Join(prefixStrings(e.ExceptAddresses), ", ")
-	}
-	return name
-}
-
-// entryAddress is what a client dials; of a node port that listens on every
-// local address of its family only the port, with the family if it is IPv6.
-func entryAddress(e *inventory.Entry) string {
-	if e.Kind != inventory.NodePort {
-		if len(e.Addresses) == 0 {
-			return fmt.Sprintf("port %d", e.Port)
-		}
-		return netip.AddrPortFrom(e.Addresses[0].Addr(), e.Port).String()
-	}
-	var at []string
-	for _, p := range e.Addresses {
-		switch {
-		case p.Bits() == 0 && p.Addr().Is6():
-			at = append(at, fmt.Sprintf("%d (IPv6)", e.Port))
-		case p.Bits() == 0:
-			at = append(at, strconv.Itoa(int(e.Port)))
-		case p.IsSingleIP():
-			at = append(at, netip.AddrPortFrom(p.Addr(), e.Port).String())
-		default:
-			at = append(at, fmt.Sprintf("%d at %s", e.Port, p))
-		}
-	}
-	if len(at) == 0 {
-		return fmt.Sprint(e.Port)
-	}
-	return strings.Join(at, ", ")
-}
-
-// clientAddress says what the endpoint sees of the client's address; nothing
-// where no endpoint is known to see anything.
-func clientAddress(e *inventory.Entry) string {
-	if len(e.Endpoints) == 0 {
-		return ""
-	}
-	switch e.Masquerade {
-	case inventory.MasqueradeAlways:
-		return "masqueraded"
-	case inventory.MasqueradeNever:
-		return "kept"
-	case inventory.MasqueradeHairpin:
-		return "kept, hairpin apart"
-	case inventory.MasqueradeConditional:
-		return "depends on the client"
-	}
-	return "unknown"
+	return append(b, some[:max(n, 0)]...)
 }

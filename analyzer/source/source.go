@@ -4,7 +4,7 @@ package source
 
 import (
 	"cmp"
-	"fmt"
+	"strconv"
 )
 
 // A File is one captured text as it was given to the tool: a file, a member of
@@ -37,13 +37,18 @@ func (p Position) Path() string {
 
 // String is "path:line", the form that editors jump to.
 func (p Position) String() string {
+	return string(p.AppendTo(nil))
+}
+
+// AppendTo appends String.
+func (p Position) AppendTo(b []byte) []byte {
 	switch {
 	case p.File == nil:
-		return "-"
+		return append(b, '-')
 	case p.Line == 0:
-		return p.File.Path
+		return append(b, p.File.Path...)
 	}
-	return fmt.Sprintf("%s:%d", p.File.Path, p.Line)
+	return strconv.AppendInt(append(append(b, p.File.Path...), ':'), int64(p.Line), 10)
 }
 
 // Compare orders positions by path, then line.

@@ -21,16 +21,22 @@ type balancer struct {
 	*builder
 	table *ipvs.Table // nil when it was not captured
 	sets  map[string]*netfilter.IPSet
-	// vips are the addresses of services: those of kube-ipvs0, and of the set
-	// that lists them.
-	vips map[netip.Addr]bool
-	// nodeAddresses are those of the node's other interfaces; known says that
-	// they are all that there are.
-	nodeAddresses      map[netip.Addr]bool
+	// loopBack and kinds are the sets of the family that are asked most.
+	loopBack *netfilter.IPSet
+	kinds    []kindSet
+	// addresses are those of the node, and of services, in the family. hasOwn
+	// says that some are the node's, nodeAddressesKnown that all of its are
+	// there but those of kube-ipvs0.
+	addresses          map[netip.Addr]addressUse
+	hasOwn             bool
 	nodeAddressesKnown bool
-	// own are all addresses of the node in the family, those of kube-ipvs0
-	// among them: too many to look through for each entry.
-	own map[netip.Addr]bool
+
+	// marking is KUBE-SERVICES, which entered leads to; refusing is
+	// KUBE-IPVS-FILTER, and refusingFrom the rule of INPUT that leads there. nil
+	// for none.
+	marking, refusing *netfilter.Chain
+	refusingFrom      *netfilter.Rule
+	firewallRule      *firewallRule // nil until it is asked for
 
 	// alone says that the node shows no other mode: what the objects ask for is
 	// to be found here, or nowhere.
@@ -44,10 +50,40 @@ type balancer struct {
 	entries map[dial]*ipvsDraft
 	order   []*ipvsDraft
 	ranges  map[dial][]netip.Prefix // of KUBE-LOAD-BALANCER-SOURCE-CIDR
+	pools   *pools
 
 	mismatches []Mismatch
-	owned      map[*ipvs.VirtualServer]bool
-	results    []*Service
+	results    []*ipvsService
+
+	memory balancerMemory
+}
+
+// An addressUse is what an address is for.
+type addressUse uint8
+
+const (
+	ownAddress     addressUse = 1 << iota // of an interface of the node
+	nodeAddress                           // of one that is not kube-ipvs0
+	serviceAddress                        // of kube-ipvs0, or of the set that lists services' addresses
+	virtualAddress                        // of a virtual server
+)
+
+// balancerMemory is where what a balancer makes lies, and room for what it makes
+// over and over.
+type balancerMemory struct {
+	drafts    room[ipvsDraft]
+	services  room[ipvsService]
+	members   room[*ipvsDraft]
+	entries   room[Entry]
+	listed    room[*Entry]
+	reasons   room[ipvsReason]
+	addresses room[netip.Prefix]
+	elements  room[SetElement]
+	paths     ipvsPaths
+
+	client              client
+	masquerade, refusal ruleWalk
+	found               []SetElement
 }
 
 // hasIPVS reports whether there is something to read.
@@ -120,7 +156,7 @@ func readIPVS(s *snapshot.Snapshot, graphOf func(*netfilter.Table) *chaingraph.G
 		b.gather()
 		b.group()
 		b.crossCheck()
-		inv.Services = append(inv.Services, b.results...)
+		inv.Services = append(inv.Services, b.sorted()...)
 		inv.Mismatches = append(inv.Mismatches, b.mismatches...)
 		inv.Diagnostics = append(inv.Diagnostics, b.diagnostics...)
 	}
@@ -132,12 +168,21 @@ func newBalancer(s *snapshot.Snapshot, family netfilter.Family, nat, filter *net
 	}
 	b := &balancer{
 		builder: &builder{snapshot: s, family: family, nat: nat, filter: filter, natGraph: graphOf(nat), filterGraph: graphOf(filter)},
-		table:   s.IPVS, sets: sets,
-		vips: map[netip.Addr]bool{}, nodeAddresses: map[netip.Addr]bool{}, own: map[netip.Addr]bool{},
-		claims: map[dial][]claim{}, entries: map[dial]*ipvsDraft{}, ranges: map[dial][]netip.Prefix{},
-		owned: map[*ipvs.VirtualServer]bool{},
+		table:   s.IPVS, sets: sets, pools: newPools(s.IPVS),
+		claims: map[dial][]claim{}, ranges: map[dial][]netip.Prefix{},
 	}
 	b.readMarks()
+	b.readRules()
+	b.loopBack = b.set(kubeproxy.LoopBackSet)
+	for _, k := range kindSets {
+		b.kinds = append(b.kinds, kindSet{b.set(k.name), k.kind})
+	}
+	listed := b.set(kubeproxy.IPVSAddressesSet)
+	n := len(s.Addresses)
+	if listed != nil {
+		n = max(n, listed.NumElements())
+	}
+	b.addresses = make(map[netip.Addr]addressUse, n)
 	loopback := false
 	for _, a := range s.Addresses {
 		addr := a.Prefix.Addr()
@@ -145,19 +190,18 @@ func newBalancer(s *snapshot.Snapshot, family netfilter.Family, nat, filter *net
 		if ipvs.FamilyOf(addr) != family {
 			continue
 		}
-		b.own[addr] = true
-		switch {
-		case a.Interface == kubeproxy.IPVSInterface:
-			b.vips[addr] = true
-		default:
-			b.nodeAddresses[addr] = true
+		use := nodeAddress
+		if a.Interface == kubeproxy.IPVSInterface {
+			use = serviceAddress
 		}
+		b.addresses[addr] |= ownAddress | use
+		b.hasOwn = true
 	}
 	// "ip addr show eth0" leaves others out, loopback among them.
-	b.nodeAddressesKnown = s.AddressesFrom == snapshot.FromIPAddr && loopback && len(b.nodeAddresses)+len(b.vips) > 0
-	if set := b.set(kubeproxy.IPVSAddressesSet); set != nil {
-		for _, e := range set.Elements() {
-			b.vips[e.Nets[0].Addr()] = true
+	b.nodeAddressesKnown = s.AddressesFrom == snapshot.FromIPAddr && loopback && b.hasOwn
+	if listed != nil {
+		for _, e := range listed.Elements() {
+			b.addresses[e.Nets[0].Addr()] |= serviceAddress
 		}
 	}
 	if set := b.set(kubeproxy.SourceCIDRSet); set != nil {
@@ -174,31 +218,42 @@ func (b *balancer) set(name string) *netfilter.IPSet {
 	return b.sets[kubeproxy.SetName(name, b.family)]
 }
 
-// holds looks for a dial in a set: maybe when the set was not captured whole.
-func (b *balancer) holds(name string, d dial) (elements []SetElement, answer ternary) {
-	set := b.set(name)
-	elements = find(set, d)
-	switch {
-	case len(elements) > 0:
-		return elements, yes
-	case set != nil && set.Complete:
-		return nil, no
+// holds looks for a dial in one of kube-proxy's sets.
+func (b *balancer) holds(name string, d dial) ternary {
+	_, answer := holds(b.set(name), d, nil)
+	return answer
+}
+
+// holds looks for a dial in a set, and appends the elements that it finds:
+// maybe when the set was not captured whole.
+func holds(set *netfilter.IPSet, d dial, found []SetElement) (elements []SetElement, answer ternary) {
+	if set == nil {
+		return found, maybe
 	}
-	return nil, maybe
+	before := len(found)
+	found = find(set, d, found)
+	switch {
+	case len(found) > before:
+		return found, yes
+	case set.Complete:
+		return found, no
+	}
+	return found, maybe
 }
 
 // isLocal is Snapshot.IsLocal for the family.
 func (b *balancer) isLocal(a netip.Addr) (local, known bool) {
-	return b.own[a] || a.IsLoopback(), len(b.own) > 0
+	return b.addresses[a]&ownAddress != 0 || a.IsLoopback(), b.hasOwn
 }
 
 // onNode tells whether an address is one of the node's own, those of
 // kube-ipvs0 aside.
 func (b *balancer) onNode(a netip.Addr) ternary {
+	use := b.addresses[a]
 	switch {
-	case b.nodeAddresses[a]:
+	case use&nodeAddress != 0:
 		return yes
-	case b.nodeAddressesKnown, b.vips[a]:
+	case b.nodeAddressesKnown, use&serviceAddress != 0:
 		return no
 	}
 	return maybe

@@ -79,7 +79,7 @@ func (r *ipvsReason) virtual() string {
 
 // how says what the shares of new connections rest on.
 func (r *ipvsReason) how() string {
-	if r.pool.scheduler == "" || len(r.pool.servers) < 2 {
+	if r.pool.scheduler == "" || len(r.pool.endpoints) < 2 {
 		return r.drained()
 	}
 	text := fmt.Sprintf("; scheduler %s: ", r.pool.scheduler)
@@ -124,7 +124,7 @@ func (r *ipvsReason) guessWords() string {
 }
 
 func (r *ipvsReason) fallbackWords() string {
-	if r.b.allLocal(r.pool, r.draft.protocol) == no {
+	if r.b.localness(r.pool, r.draft.protocol).all == no {
 		return "has no endpoint on this node, so that kube-proxy gives it all of them, unmasqueraded: replies to outside clients do not come back through this node, and usually get lost"
 	}
 	return "whether its endpoints are on this node cannot be told without the set " + kubeproxy.SetName(kubeproxy.LoopBackSet, r.b.family)

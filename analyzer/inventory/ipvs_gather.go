@@ -20,17 +20,14 @@ type ipvsDraft struct {
 	elements    []SetElement
 	// local tells whether the entry is under externalTrafficPolicy Local.
 	local   ternary
-	service *Service
+	service *ipvsService
 	guessed bool
-
-	pool    *pool     // nil until it is asked for
-	refusal *ruleWalk // likewise
 }
 
 // What the sets hold for kinds of entries. Of an entry that is in several, the
 // first counts: kube-proxy asks the load balancers' set first.
 var kindSets = []struct {
-	set  string
+	name string
 	kind Kind
 }{
 	{kubeproxy.LoadBalancerSet, LoadBalancerIP},
@@ -40,10 +37,20 @@ var kindSets = []struct {
 	{kubeproxy.ExternalIPLocalSet, ExternalIP},
 }
 
+// A kindSet is a set of the family, nil when it was not captured, and the kind of
+// entries that it holds.
+type kindSet struct {
+	set  *netfilter.IPSet
+	kind Kind
+}
+
 // gather collects entries: of virtual servers, of what the sets have besides,
 // and of what the objects ask for besides.
 func (b *balancer) gather() {
-	if b.table != nil {
+	if b.table == nil {
+		b.entries = map[dial]*ipvsDraft{}
+	} else {
+		b.entries = make(map[dial]*ipvsDraft, len(b.table.Services()))
 		for _, v := range b.table.Services() {
 			if v.Family == b.family && v.Mark == 0 && v.Address.IsValid() {
 				b.addVirtual(v)
@@ -76,7 +83,8 @@ func compareDials(x, y dial) int {
 func (b *balancer) draft(d dial, kind Kind, assumed bool) *ipvsDraft {
 	e := b.entries[d]
 	if e == nil {
-		e = &ipvsDraft{dial: d, kind: kind, kindAssumed: assumed}
+		e = b.memory.drafts.one()
+		e.dial, e.kind, e.kindAssumed = d, kind, assumed
 		e.claim, _ = b.claimOf(d)
 		b.entries[d] = e
 		b.order = append(b.order, e)
@@ -93,6 +101,11 @@ func (b *balancer) addVirtual(v *ipvs.VirtualServer) {
 		d.address = netip.Addr{}
 	}
 	e := b.draft(d, kind, assumed)
+	if e.virtual == nil {
+		n := v.Number() // most have one; it is the table's list
+		e.virtual = b.table.Services()[n : n+1 : n+1]
+		return
+	}
 	e.virtual = append(e.virtual, v)
 }
 
@@ -101,8 +114,8 @@ func (b *balancer) kindOf(d dial) (kind Kind, assumed bool) {
 	if c, ok := b.claimOf(d); ok {
 		return c.kind, false
 	}
-	for _, k := range kindSets {
-		if _, in := b.holds(k.set, d); in == yes {
+	for _, k := range b.kinds {
+		if _, in := holds(k.set, d, nil); in == yes {
 			return k.kind, false
 		}
 	}
@@ -112,7 +125,7 @@ func (b *balancer) kindOf(d dial) (kind Kind, assumed bool) {
 			return NodePort, false
 		}
 		if all, _ := kubeproxy.NodePortSets(d.protocol); all != "" {
-			if _, in := b.holds(all, d); in == yes {
+			if b.holds(all, d) == yes {
 				return NodePort, false
 			}
 		}
@@ -132,12 +145,11 @@ func (b *balancer) kindOf(d dial) (kind Kind, assumed bool) {
 
 // addFromSets makes entries of set elements without a virtual server.
 func (b *balancer) addFromSets() {
-	for _, k := range kindSets {
-		set := b.set(k.set)
-		if set == nil || set.Type != netfilter.HashIPPort {
+	for _, k := range b.kinds {
+		if k.set == nil || k.set.Type != netfilter.HashIPPort {
 			continue
 		}
-		for _, e := range set.Elements() {
+		for _, e := range k.set.Elements() {
 			b.draft(dial{e.Nets[0].Addr(), e.Protocol, e.Ports.First}, k.kind, false)
 		}
 	}
@@ -156,9 +168,9 @@ func (b *balancer) addFromSets() {
 // addElements finds the set elements of an entry, and by them its policy.
 func (b *balancer) addElements(e *ipvsDraft) {
 	var local ternary
-	add := func(name string) ternary {
-		found, in := b.holds(name, e.dial)
-		e.elements = append(e.elements, found...)
+	all := b.memory.found[:0]
+	add := func(name string) (in ternary) {
+		all, in = holds(b.set(name), e.dial, all)
 		return in
 	}
 	switch e.kind {
@@ -173,10 +185,14 @@ func (b *balancer) addElements(e *ipvsDraft) {
 		add(kubeproxy.ExternalIPSet)
 		local = add(kubeproxy.ExternalIPLocalSet)
 	case NodePort:
-		all, locals := kubeproxy.NodePortSets(e.protocol)
-		add(all)
+		name, locals := kubeproxy.NodePortSets(e.protocol)
+		add(name)
 		local = add(locals)
 	}
+	if n := len(all); n > 0 {
+		e.elements = append(b.memory.elements.list(n), all...)
+	}
+	b.memory.found = all
 	if local == maybe && e.claim.service != nil {
 		local = ternaryOf(string(e.claim.service.ExternalPolicy) == string(Local))
 	}

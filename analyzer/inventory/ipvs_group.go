@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"net/netip"
 	"slices"
 
 	"github.com/svcpath/svcpath/analyzer/cluster"
@@ -13,12 +14,7 @@ import (
 // for one's own when the real servers of no other cluster IP are equal to its
 // own; that is a guess, and said to be one.
 func (b *balancer) group() {
-	members := map[*Service][]*ipvsDraft{}
-	named := map[serviceOfClaim]*Service{}
-	join := func(e *ipvsDraft, svc *Service) {
-		e.service = svc
-		members[svc] = append(members[svc], e)
-	}
+	named := map[serviceOfClaim]*ipvsService{}
 	for _, e := range b.order {
 		if e.claim.service == nil {
 			continue
@@ -27,23 +23,22 @@ func (b *balancer) group() {
 		svc := named[key]
 		if svc == nil {
 			s := e.claim.service
-			svc = b.newServiceIn(e)
+			svc = b.newServiceOf(e)
 			svc.Namespace, svc.Name, svc.PortName, svc.Port = s.Namespace, s.Name, e.claim.port.Name, e.claim.port.Port
 			svc.Object, svc.NameFrom = s, NamedByAddress
 			named[key] = svc
 		}
-		join(e, svc)
+		e.service = svc
 	}
-	clusterIPs := map[string][]*ipvsDraft{} // by their real servers
+	clusterIPs := map[*pool][]*ipvsDraft{} // by their real servers
 	for _, e := range b.order {
 		if e.service != nil || e.kind != ClusterIP {
 			continue
 		}
-		svc := b.newServiceIn(e)
-		svc.Port = e.port
-		join(e, svc)
-		if key := b.poolOf(e).key(); key != "" {
-			clusterIPs[key] = append(clusterIPs[key], e)
+		e.service = b.newServiceOf(e)
+		e.service.Port = e.port
+		if p := b.pools.sameEndpoints(b.pools.pool(e.virtual)); p != nil {
+			clusterIPs[p] = append(clusterIPs[p], e)
 		}
 	}
 	for _, e := range b.order {
@@ -52,18 +47,36 @@ func (b *balancer) group() {
 		}
 		if own := b.guess(e, clusterIPs); own != nil {
 			e.guessed, own.service.Guessed = true, true
-			join(e, own.service)
+			e.service = own.service
 			continue
 		}
-		svc := b.newServiceIn(e)
+		e.service = b.newServiceOf(e)
 		if e.kind != NodePort {
-			svc.Port = e.port
+			e.service.Port = e.port
 		}
-		join(e, svc)
+	}
+	for _, e := range b.order {
+		e.service.size++
 	}
 	for _, svc := range b.results {
-		b.judgeService(svc, members[svc])
+		svc.members = b.memory.members.list(svc.size)
 	}
+	for _, e := range b.order {
+		e.service.members = append(e.service.members, e)
+	}
+	for _, svc := range b.results {
+		b.judgeService(svc)
+	}
+}
+
+// An ipvsService is a service with the drafts of its entries.
+type ipvsService struct {
+	Service
+	members []*ipvsDraft
+	size    int // of members
+	// cluster and local are the pools that its endpoints of these scopes are
+	// of; nil for none.
+	cluster, local *pool
 }
 
 // A serviceOfClaim tells the service ports of objects apart.
@@ -72,8 +85,9 @@ type serviceOfClaim struct {
 	protocol              uint8
 }
 
-func (b *balancer) newServiceIn(e *ipvsDraft) *Service {
-	svc := &Service{Protocol: e.protocol, Family: b.family}
+func (b *balancer) newServiceOf(e *ipvsDraft) *ipvsService {
+	svc := b.memory.services.one()
+	svc.Protocol, svc.Family = e.protocol, b.family
 	b.results = append(b.results, svc)
 	return svc
 }
@@ -81,14 +95,14 @@ func (b *balancer) newServiceIn(e *ipvsDraft) *Service {
 // guess is the only cluster IP whose real servers are those of an external
 // entry, and, but for node ports, whose port is the entry's; nil if there is
 // none or more than one.
-func (b *balancer) guess(e *ipvsDraft, clusterIPs map[string][]*ipvsDraft) *ipvsDraft {
+func (b *balancer) guess(e *ipvsDraft, clusterIPs map[*pool][]*ipvsDraft) *ipvsDraft {
 	var found *ipvsDraft
 	for i := range e.virtual {
-		key := b.poolAt(e, i).key()
-		if key == "" {
+		p := b.pools.sameEndpoints(b.pools.pool(e.virtual[i:]))
+		if p == nil {
 			continue
 		}
-		for _, own := range clusterIPs[key] {
+		for _, own := range clusterIPs[p] {
 			if own.protocol != e.protocol || e.kind != NodePort && own.port != e.port || own == found {
 				continue
 			}
@@ -103,24 +117,24 @@ func (b *balancer) guess(e *ipvsDraft, clusterIPs map[string][]*ipvsDraft) *ipvs
 
 // judgeService tells the verdicts of a service's entries, and what they show
 // of the service.
-func (b *balancer) judgeService(svc *Service, members []*ipvsDraft) {
-	slices.SortStableFunc(members, func(x, y *ipvsDraft) int { return x.kind.order() - y.kind.order() })
+func (b *balancer) judgeService(svc *ipvsService) {
+	slices.SortStableFunc(svc.members, func(x, y *ipvsDraft) int { return x.kind.order() - y.kind.order() })
 	var own *ipvsDraft // the cluster IP's
-	for _, e := range members {
+	for _, e := range svc.members {
 		if e.kind == ClusterIP && (own == nil || len(own.virtual) == 0) {
 			own = e
 		}
 	}
-	b.describeService(svc, members, own)
-	for _, e := range members {
-		entry := b.judgeEntry(svc, e, own)
-		svc.Entries = append(svc.Entries, entry)
+	b.describeService(svc, own)
+	svc.Entries = b.memory.listed.list(len(svc.members))
+	for _, e := range svc.members {
+		svc.Entries = append(svc.Entries, b.judgeEntry(svc, e, own))
 	}
 	slices.SortStableFunc(svc.Entries, compareEntries)
 }
 
 // describeService reads policies, affinity and endpoints.
-func (b *balancer) describeService(svc *Service, members []*ipvsDraft, own *ipvsDraft) {
+func (b *balancer) describeService(svc *ipvsService, own *ipvsDraft) {
 	if o := svc.Object; o != nil {
 		svc.InternalPolicy = policyOf(string(o.InternalPolicy))
 		svc.HealthCheckNodePort = b.healthCheck(o)
@@ -129,14 +143,14 @@ func (b *balancer) describeService(svc *Service, members []*ipvsDraft, own *ipvs
 	var clusterPool, localPool *pool
 	var anyPool *pool // of an entry whose policy nothing tells
 	if own != nil {
-		p := b.poolOf(own)
+		p := b.pools.pool(own.virtual)
 		if localIsCertain {
 			localPool = p
 		} else {
 			clusterPool = p
 		}
 	}
-	for _, e := range members {
+	for _, e := range svc.members {
 		switch e.kind {
 		case ClusterIP:
 			svc.Types.ClusterIP = true
@@ -160,8 +174,8 @@ func (b *balancer) describeService(svc *Service, members []*ipvsDraft, own *ipvs
 		switch e.local {
 		case yes:
 			svc.ExternalPolicy = Local
-			if p := b.poolOf(e); localPool == nil {
-				all := b.allLocal(p, e.protocol)
+			if p := b.pools.pool(e.virtual); localPool == nil {
+				all := b.localness(p, e.protocol).all
 				if all == yes || all == maybe && clusterPool != nil && !p.compare(clusterPool).none() {
 					localPool = p
 				}
@@ -171,11 +185,11 @@ func (b *balancer) describeService(svc *Service, members []*ipvsDraft, own *ipvs
 				svc.ExternalPolicy = Cluster
 			}
 			if clusterPool == nil && (localIsCertain || own == nil) {
-				clusterPool = b.poolOf(e)
+				clusterPool = b.pools.pool(e.virtual)
 			}
 		case maybe:
 			if own == nil && anyPool == nil {
-				anyPool = b.poolOf(e)
+				anyPool = b.pools.pool(e.virtual)
 			}
 		}
 	}
@@ -186,14 +200,26 @@ func (b *balancer) describeService(svc *Service, members []*ipvsDraft, own *ipvs
 		pool  *pool
 		scope Scope
 	}{{anyPool, ""}, {clusterPool, ClusterScope}, {localPool, LocalScope}} {
-		if scoped.pool == nil {
-			continue
-		}
-		for _, e := range scoped.pool.endpoints() {
-			e.Scope = scoped.scope
-			svc.Endpoints = append(svc.Endpoints, e)
+		switch {
+		case scoped.pool == nil:
+		case svc.Endpoints == nil:
+			svc.Endpoints = slices.Clip(scoped.pool.in(scoped.scope)) // shared: large nodes have hundreds of thousands
+		default:
+			svc.Endpoints = append(svc.Endpoints, scoped.pool.in(scoped.scope)...)
 		}
 	}
+	svc.cluster, svc.local = clusterPool, localPool
+}
+
+// endpoints are a pool's, in the scope in which the service has them.
+func (svc *ipvsService) endpoints(p *pool) []Endpoint {
+	switch p {
+	case svc.cluster:
+		return p.in(ClusterScope)
+	case svc.local:
+		return p.in(LocalScope)
+	}
+	return p.in("")
 }
 
 func policyOf(p string) Policy {
@@ -208,29 +234,19 @@ func (b *balancer) healthCheck(o *cluster.Service) uint16 {
 	if o.HealthCheckNodePort == 0 {
 		return 0
 	}
-	if _, in := b.holds(kubeproxy.HealthCheckPortSet, dial{protocol: netfilter.TCP, port: o.HealthCheckNodePort}); in == no {
+	if b.holds(kubeproxy.HealthCheckPortSet, dial{protocol: netfilter.TCP, port: o.HealthCheckNodePort}) == no {
 		return 0
 	}
 	return o.HealthCheckNodePort
 }
 
-// allLocal tells whether all real servers are endpoints of this node: those
-// whose packets to themselves are masqueraded. kube-proxy lists every one of
-// them (pkg/proxy/ipvs/proxier.go, KUBE-LOOP-BACK).
-func (b *balancer) allLocal(p *pool, protocol uint8) ternary {
-	answer := yes
-	for _, s := range p.servers {
-		if answer = min(answer, b.localEndpoint(s, protocol)); answer == no {
-			break
-		}
-	}
-	return answer
-}
-
-func (b *balancer) localEndpoint(s pooled, protocol uint8) ternary {
-	_, in := b.holds(kubeproxy.LoopBackSet, dial{s.to.Addr(), protocol, s.to.Port()})
+// localEndpoint tells whether a real server is an endpoint of this node: one
+// whose packets to itself are masqueraded. kube-proxy lists every one of them
+// (pkg/proxy/ipvs/proxier.go, KUBE-LOOP-BACK).
+func (b *balancer) localEndpoint(to netip.AddrPort, protocol uint8) ternary {
+	_, in := holds(b.loopBack, dial{to.Addr(), protocol, to.Port()}, nil)
 	if in == maybe && b.nodeOf != nil {
-		if node, ok := b.nodeOf[s.to.Addr()]; ok {
+		if node, ok := b.nodeOf[to.Addr()]; ok {
 			return ternaryOf(node == b.nodeName)
 		}
 	}

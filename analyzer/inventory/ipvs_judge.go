@@ -44,46 +44,62 @@ const (
 )
 
 // judgeEntry tells an entry's verdict.
-func (b *balancer) judgeEntry(svc *Service, e *ipvsDraft, own *ipvsDraft) *Entry {
-	entry := &Entry{Service: svc, Kind: e.kind, KindAssumed: e.kindAssumed, Port: e.port, Virtual: e.virtual, Elements: e.elements}
-	for _, v := range e.virtual {
-		entry.Addresses = append(entry.Addresses, netip.PrefixFrom(v.Address, v.Address.BitLen()))
-	}
-	if e.kind != NodePort {
-		entry.Addresses = []netip.Prefix{netip.PrefixFrom(e.address, e.address.BitLen())}
-	}
-	slices.SortFunc(entry.Addresses, comparePrefixes)
-	p := b.poolOf(e)
-	r := &ipvsReason{b: b, entry: entry, draft: e, own: own, pool: p}
+func (b *balancer) judgeEntry(svc *ipvsService, e *ipvsDraft, own *ipvsDraft) *Entry {
+	entry := b.memory.entries.one()
+	entry.Service, entry.Kind, entry.KindAssumed, entry.Port = &svc.Service, e.kind, e.kindAssumed, e.port
+	entry.Virtual, entry.Elements, entry.Addresses = e.virtual, e.elements, b.addressesOf(e)
+	p := b.pools.pool(e.virtual)
+	r := b.memory.reasons.one()
+	r.b, r.entry, r.draft, r.own, r.pool = b, entry, e, own, p
 	entry.Reason = r
-	entry.Verdict = b.verdict(r)
+	refusal := b.refuse(e)
+	entry.Verdict = b.verdict(r, refusal.refused)
 	if r.at != nil { // what is not as it should be stands first
 		p = r.pool
 		entry.Virtual = slices.Clone(e.virtual)
 		i := slices.Index(entry.Virtual, r.at)
 		entry.Virtual[0], entry.Virtual[i] = entry.Virtual[i], entry.Virtual[0]
 	}
-	entry.Endpoints = p.endpoints()
-	entry.Masquerade, entry.Path = b.masquerade(e, p)
+	entry.Endpoints = svc.endpoints(p)
+	masquerade, path := b.masquerade(e, p)
+	entry.Masquerade = masquerade
 	switch {
 	case entry.Verdict == NoEndpoints || entry.Verdict == Broken:
 		entry.Masquerade = MasqueradeNever
 	case len(e.virtual) == 0:
 		entry.Masquerade = MasqueradeUnknown
 	}
-	if w := b.refusalOf(e); len(w.path) > 1 {
-		entry.Path = append(slices.Clone(entry.Path), w.path...)
+	if len(refusal.path) > 1 {
+		path = append(path, refusal.path...)
 	}
 	if entry.Verdict == Filtered || len(r.ranges) > 0 {
 		if rule, _ := b.firewall(); rule != nil {
-			entry.Path = append(slices.Clone(entry.Path), rule)
+			path = append(path, rule)
 		}
 	}
+	entry.Path = b.memory.paths.keep(path)
+	b.memory.masquerade.path = path
 	return entry
 }
 
+// addressesOf are the addresses that an entry is dialled at.
+func (b *balancer) addressesOf(e *ipvsDraft) []netip.Prefix {
+	if e.kind != NodePort {
+		return append(b.memory.addresses.list(1), netip.PrefixFrom(e.address, e.address.BitLen()))
+	}
+	if len(e.virtual) == 0 {
+		return nil
+	}
+	addresses := b.memory.addresses.list(len(e.virtual))
+	for _, v := range e.virtual {
+		addresses = append(addresses, netip.PrefixFrom(v.Address, v.Address.BitLen()))
+	}
+	slices.SortFunc(addresses, comparePrefixes)
+	return addresses
+}
+
 // verdict tells where an outside client's connections to an entry go.
-func (b *balancer) verdict(r *ipvsReason) Verdict {
+func (b *balancer) verdict(r *ipvsReason, refused ternary) Verdict {
 	e := r.draft
 	because := func(v Verdict, w why) Verdict {
 		r.why = w
@@ -100,10 +116,10 @@ func (b *balancer) verdict(r *ipvsReason) Verdict {
 			return because(Broken, notOnNode)
 		}
 	}
-	if w := b.refusalOf(e); w.refused == yes {
+	if refused == yes {
 		return because(Broken, refusedByRule)
 	}
-	if len(r.pool.servers) == 0 {
+	if len(r.pool.endpoints) == 0 {
 		if r.pool.open {
 			return because(Unknown, openPool)
 		}
@@ -132,14 +148,14 @@ func (b *balancer) amongNodes(r *ipvsReason) Verdict {
 	// The one that is as it should be is that which the cluster IP is like.
 	pools := make([]*pool, len(e.virtual))
 	for i := range e.virtual {
-		pools[i] = b.poolAt(e, i)
+		pools[i] = b.pools.pool(e.virtual[i:])
 		if pools[i].open {
 			return ""
 		}
 	}
 	right := 0
 	if r.own != nil && len(r.own.virtual) > 0 {
-		own := b.poolOf(r.own)
+		own := b.pools.pool(r.own.virtual)
 		right = max(0, slices.IndexFunc(pools, func(p *pool) bool { return p.compare(own).none() }))
 	}
 	for i, p := range pools {
@@ -160,9 +176,9 @@ func (b *balancer) backendsVerdict(r *ipvsReason) Verdict {
 		r.why = w
 		return v
 	}
-	allLocal := b.allLocal(p, e.protocol)
+	allLocal := b.localness(p, e.protocol).all
 	hasOwn := r.own != nil && len(r.own.virtual) > 0
-	if p.open || hasOwn && b.poolOf(r.own).open {
+	if p.open || hasOwn && b.pools.pool(r.own.virtual).open {
 		return because(Unknown, openPool)
 	}
 	if !hasOwn {
@@ -171,7 +187,7 @@ func (b *balancer) backendsVerdict(r *ipvsReason) Verdict {
 		}
 		return because(Unknown, noOwn)
 	}
-	own := b.poolOf(r.own)
+	own := b.pools.pool(r.own.virtual)
 	r.against, r.there = own, "the cluster IP"
 	d := p.compare(own)
 	if !d.none() {
@@ -181,7 +197,7 @@ func (b *balancer) backendsVerdict(r *ipvsReason) Verdict {
 	// An endpoint of the node that takes the cluster IP's connections should
 	// take these.
 	lacksLocal := slices.ContainsFunc(d.missing, func(to netip.AddrPort) bool {
-		return b.localEndpoint(pooled{to: to}, e.protocol) == yes
+		return b.localEndpoint(to, e.protocol) == yes
 	})
 	switch {
 	case e.local == yes && allLocal == yes && lacksLocal:

@@ -84,7 +84,7 @@ func (b *balancer) missingSets(e *ipvsDraft) []string {
 	lacks := func(names ...string) []string {
 		var missing []string
 		for _, name := range names {
-			if _, in := b.holds(name, e.dial); in != no {
+			if b.holds(name, e.dial) != no {
 				return nil
 			}
 			missing = append(missing, kubeproxy.SetName(name, b.family))
@@ -142,13 +142,14 @@ func (b *balancer) checkAddresses() {
 	if !b.table.Complete {
 		return
 	}
-	used := map[netip.Addr]bool{}
 	for _, v := range b.table.Services() {
-		used[v.Address] = true
+		if use := b.addresses[v.Address]; use&(ownAddress|virtualAddress) == ownAddress {
+			b.addresses[v.Address] = use | virtualAddress
+		}
 	}
 	for _, a := range b.snapshot.Addresses {
 		addr := a.Prefix.Addr()
-		if a.Interface == kubeproxy.IPVSInterface && ipvs.FamilyOf(addr) == b.family && !addr.IsLinkLocalUnicast() && !used[addr] {
+		if a.Interface == kubeproxy.IPVSInterface && ipvs.FamilyOf(addr) == b.family && !addr.IsLinkLocalUnicast() && b.addresses[addr]&virtualAddress == 0 {
 			b.mismatches = append(b.mismatches, Mismatch{Kind: AddressLeft, Address: addr})
 		}
 	}

@@ -22,9 +22,52 @@ type ruleWalk struct {
 	depth int
 }
 
+// begin is a walk that has not begun, in the memory of one that is over.
+func (w *ruleWalk) begin() *ruleWalk {
+	*w = ruleWalk{path: w.path[:0]}
+	return w
+}
+
+// ipvsPaths are paths that entries have: most have one of a few.
+type ipvsPaths struct {
+	recent [16][]*netfilter.Rule
+	next   int
+}
+
+// keep is a path that stays as it is.
+func (p *ipvsPaths) keep(path []*netfilter.Rule) []*netfilter.Rule {
+	if len(path) == 0 {
+		return nil
+	}
+	for _, kept := range p.recent {
+		if slices.Equal(kept, path) {
+			return kept
+		}
+	}
+	kept := slices.Clip(slices.Clone(path))
+	p.recent[p.next%len(p.recent)] = kept
+	p.next++
+	return kept
+}
+
+// readRules finds the chains of kube-proxy's that all entries are followed
+// through.
+func (b *balancer) readRules() {
+	if b.marking = b.nat.Chain(kubeproxy.ServicesChain); b.marking != nil {
+		b.entered = jumpTo(b.nat.Chain("PREROUTING"), b.marking)
+	}
+	if b.filter == nil {
+		return
+	}
+	if b.refusing = b.filter.Chain(kubeproxy.IPVSFilterChain); b.refusing != nil {
+		b.refusingFrom = jumpTo(b.filter.Chain("INPUT"), b.refusing)
+	}
+}
+
 // clientTo is the packet that an entry is judged by.
 func (b *balancer) clientTo(e *ipvsDraft) *client {
-	c := &client{protocol: e.protocol, port: e.port, local: maybe, sets: b.sets}
+	c := &b.memory.client
+	*c = client{protocol: e.protocol, port: e.port, local: maybe, sets: b.sets, to: c.to[:0]}
 	if e.kind == NodePort {
 		c.local = yes
 		for _, v := range e.virtual {
@@ -32,10 +75,10 @@ func (b *balancer) clientTo(e *ipvsDraft) *client {
 		}
 		return c
 	}
-	c.to = []netip.Addr{e.address}
+	c.to = append(c.to, e.address)
 	if local, known := b.isLocal(e.address); known {
 		c.local = ternaryOf(local)
-	} else if b.vips[e.address] {
+	} else if b.addresses[e.address]&serviceAddress != 0 {
 		c.local = yes // kube-proxy lists what it has put on kube-ipvs0
 	}
 	return c
@@ -47,8 +90,6 @@ func (b *balancer) through(w *ruleWalk, c *client, chain *netfilter.Chain, comes
 	if w.depth >= maxDepth {
 		return maybe
 	}
-	w.depth++
-	defer func() { w.depth-- }()
 	for r := range chain.Rules() {
 		cond := c.test(r)
 		if cond.holds == no || len(cond.sources) > 0 {
@@ -66,7 +107,9 @@ func (b *balancer) through(w *ruleWalk, c *client, chain *netfilter.Chain, comes
 			}
 			before := len(w.path)
 			w.step(r, cond)
+			w.depth++
 			inner := b.through(w, c, jump.Chain, cond.holds)
+			w.depth--
 			if len(w.path) == before+1 {
 				w.path = w.path[:before] // nothing happened there
 			}
@@ -124,27 +167,24 @@ func (w *ruleWalk) refuse(r *netfilter.Rule, cond condition) ternary {
 	return cond.holds
 }
 
-// masquerade follows the packet through nat's PREROUTING.
+// masquerade follows the packet through nat's PREROUTING. The path that it gives
+// is good until it is asked again.
 func (b *balancer) masquerade(e *ipvsDraft, p *pool) (Masquerading, []*netfilter.Rule) {
-	pre := b.nat.Chain("PREROUTING")
-	chain := b.nat.Chain(kubeproxy.ServicesChain)
-	w := &ruleWalk{}
+	w := b.memory.masquerade.begin()
 	switch {
-	case chain == nil && b.nat.Complete:
+	case b.marking == nil && b.nat.Complete:
 		// kube-proxy's rules have gone: nothing is marked.
-	case chain == nil:
+	case b.marking == nil:
 		return MasqueradeUnknown, nil
 	default:
-		c := b.clientTo(e)
-		entered := jumpTo(pre, chain)
-		if entered != nil {
-			w.path = append(w.path, entered)
+		if b.entered != nil {
+			w.path = append(w.path, b.entered)
 		}
-		if entered != nil || !b.nat.Complete {
-			b.through(w, c, chain, yes)
+		if b.entered != nil || !b.nat.Complete {
+			b.through(w, b.clientTo(e), b.marking, yes)
 		}
-		if entered != nil && len(w.path) == 1 {
-			w.path = nil
+		if b.entered != nil && len(w.path) == 1 {
+			w.path = w.path[:0]
 		}
 	}
 	switch {
@@ -159,13 +199,7 @@ func (b *balancer) masquerade(e *ipvsDraft, p *pool) (Masquerading, []*netfilter
 	}
 	// The packets of an endpoint of this node to itself are told by a set of
 	// their own.
-	hairpin := no
-	for _, s := range p.servers {
-		if hairpin = max(hairpin, b.localEndpoint(s, e.protocol)); hairpin == yes {
-			break
-		}
-	}
-	switch hairpin {
+	switch b.localness(p, e.protocol).any {
 	case yes:
 		return MasqueradeHairpin, w.path
 	case maybe:
@@ -187,38 +221,23 @@ func jumpTo(from, to *netfilter.Chain) *netfilter.Rule {
 	return nil
 }
 
-// refusalOf follows the packet to a service's address through the chain that
+// refuse follows the packet to a service's address through the chain that
 // refuses what is no service's port (KUBE-IPVS-FILTER, since 1.26). Node ports
-// are not its business.
-func (b *balancer) refusalOf(e *ipvsDraft) *ruleWalk {
-	if e.refusal == nil {
-		e.refusal = b.refuse(e)
-	}
-	return e.refusal
-}
-
+// are not its business. The walk is good until it is asked again.
 func (b *balancer) refuse(e *ipvsDraft) *ruleWalk {
-	w := &ruleWalk{}
-	if b.filter == nil || e.kind == NodePort {
+	w := b.memory.refusal.begin()
+	if e.kind == NodePort || b.refusingFrom == nil {
 		return w
 	}
-	chain, input := b.filter.Chain(kubeproxy.IPVSFilterChain), b.filter.Chain("INPUT")
-	if chain == nil || input == nil {
-		return w
-	}
-	entered := jumpTo(input, chain)
-	if entered == nil {
-		return w
-	}
-	w.path = append(w.path, entered)
-	b.through(w, b.clientTo(e), chain, yes)
+	w.path = append(w.path, b.refusingFrom)
+	b.through(w, b.clientTo(e), b.refusing, yes)
 	return w
 }
 
 // rangesOf are the source ranges of a load balancer's entry, nil when it is
 // open to all.
 func (b *balancer) rangesOf(e *ipvsDraft) []netip.Prefix {
-	_, in := b.holds(kubeproxy.LoadBalancerFW, e.dial)
+	in := b.holds(kubeproxy.LoadBalancerFW, e.dial)
 	var ranges []netip.Prefix
 	switch {
 	case in == yes:
@@ -234,10 +253,24 @@ func (b *balancer) rangesOf(e *ipvsDraft) []netip.Prefix {
 	return slices.Compact(ranges)
 }
 
+// A firewallRule is the answer of firewall.
+type firewallRule struct {
+	rule     *netfilter.Rule
+	enforced ternary
+}
+
 // firewall is the rule that has packets to addresses with source ranges looked
 // at, nil if there is none. enforced is open when the table was not captured
 // whole.
 func (b *balancer) firewall() (rule *netfilter.Rule, enforced ternary) {
+	if b.firewallRule == nil {
+		rule, enforced = b.findFirewall()
+		b.firewallRule = &firewallRule{rule, enforced}
+	}
+	return b.firewallRule.rule, b.firewallRule.enforced
+}
+
+func (b *balancer) findFirewall() (rule *netfilter.Rule, enforced ternary) {
 	name := kubeproxy.SetName(kubeproxy.LoadBalancerFW, b.family)
 	for _, t := range []*netfilter.Table{b.filter, b.nat} { // nat up to 1.24
 		if t == nil {

@@ -11,7 +11,11 @@ import (
 
 // A pool is the real servers that new connections to an entry can end at.
 type pool struct {
-	servers []pooled // sorted by address; those that take new connections
+	// endpoints are those that take new connections, sorted by address, with
+	// their shares as far as the scheduler makes them certain. They are of
+	// ClusterScope, which most pools are asked for; see in.
+	endpoints []Endpoint
+	weights   []weight // theirs
 	// drained are those with weight 0: kube-proxy leaves an endpoint that has
 	// gone there until its last connection has.
 	drained   []netip.AddrPort
@@ -19,95 +23,38 @@ type pool struct {
 	// open says that the text does not tell all of it: names for addresses,
 	// servers cut off.
 	open bool
+
+	otherScopes [2][]Endpoint // endpoints without scope, and of LocalScope; nil until they are asked for
+	local       [3]localness  // for TCP, UDP and SCTP
+
+	first *ipvs.VirtualServer // that has it
+	// next and nextAlike are those with the same hash; see pools.
+	next, nextAlike *pool
+	alike           *pool
 }
 
-// A pooled real server.
-type pooled struct {
-	to     netip.AddrPort
-	weight uint32
-	known  bool // the weight
-	share  *Share
+// A weight is that of a real server.
+type weight struct {
+	n     uint32
+	known bool
 }
 
-// poolOf is the pool of virtual servers that agree; of those that do not, the
-// first one's.
-func poolOf(virtual []*ipvs.VirtualServer) *pool {
-	p := &pool{}
-	if len(virtual) == 0 {
-		p.open = true
-		return p
+// in is the pool's endpoints in a scope. The caller must not change the slice.
+func (p *pool) in(scope Scope) []Endpoint {
+	list := &p.otherScopes[0]
+	switch scope {
+	case ClusterScope:
+		return p.endpoints
+	case LocalScope:
+		list = &p.otherScopes[1]
 	}
-	v := virtual[0]
-	p.scheduler, p.open = v.Scheduler, v.Partial
-	shares, certain := v.Shares()
-	servers := v.Servers()
-	var last *Share
-	p.servers = make([]pooled, 0, len(servers))
-	for i := range servers {
-		r := &servers[i]
-		if !r.Address.IsValid() || !r.PortKnown {
-			p.open = true
-			continue
+	if *list == nil && len(p.endpoints) > 0 {
+		*list = slices.Clone(p.endpoints)
+		for i := range *list {
+			(*list)[i].Scope = scope
 		}
-		if takes, sure := r.Takes(); sure && !takes {
-			p.drained = append(p.drained, r.AddrPort())
-			continue
-		}
-		s := pooled{to: r.AddrPort(), weight: r.Weight, known: r.WeightKnown}
-		if certain {
-			if i > 0 && shares[i] == shares[i-1] && last != nil {
-				s.share = last // as under rr
-			} else {
-				s.share = newRatio(shares[i].Num, shares[i].Den)
-			}
-			last = s.share
-		}
-		p.servers = append(p.servers, s)
 	}
-	slices.SortFunc(p.servers, func(a, b pooled) int { return a.to.Compare(b.to) })
-	return p
-}
-
-// poolOf is the pool of a draft that has all of its virtual servers.
-func (b *balancer) poolOf(e *ipvsDraft) *pool {
-	if e.pool == nil {
-		e.pool = poolOf(e.virtual)
-	}
-	return e.pool
-}
-
-// poolAt is the pool of one of a draft's virtual servers.
-func (b *balancer) poolAt(e *ipvsDraft, i int) *pool {
-	if i == 0 {
-		return b.poolOf(e)
-	}
-	return poolOf(e.virtual[i : i+1])
-}
-
-// key is equal for pools with the same real servers; "" for one that has none
-// or is not known whole.
-func (p *pool) key() string {
-	if p.open || len(p.servers) == 0 {
-		return ""
-	}
-	key := make([]byte, 0, len(p.servers)*len("255.255.255.255:65535 "))
-	for _, s := range p.servers {
-		key = append(s.to.AppendTo(key), ' ')
-	}
-	return string(key)
-}
-
-// endpoints are the real servers with their shares of new connections, as far
-// as the scheduler makes them certain.
-func (p *pool) endpoints() []Endpoint {
-	if len(p.servers) == 0 {
-		return nil
-	}
-	list := make([]Endpoint, 0, len(p.servers))
-	for _, s := range p.servers {
-		list = append(list, Endpoint{Addr: s.to, Probability: s.share})
-	}
-	return list
+	return *list
 }
 
 // A poolDifference is in what a pool differs from another one.
@@ -128,22 +75,27 @@ func (d *poolDifference) none() bool {
 	return len(d.missing)+len(d.foreign)+len(d.weights) == 0 && !d.scheduler
 }
 
+// noDifference is that of a pool from itself.
+var noDifference poolDifference
+
 // compare tells in what a pool differs from another.
 func (p *pool) compare(other *pool) *poolDifference {
+	if p == other {
+		return &noDifference
+	}
 	d := &poolDifference{scheduler: p.scheduler != other.scheduler && p.scheduler != "" && other.scheduler != ""}
-	i, j := 0, 0
-	for i < len(p.servers) || j < len(other.servers) {
+	here, there := p.endpoints, other.endpoints
+	for i, j := 0, 0; i < len(here) || j < len(there); {
 		switch {
-		case j == len(other.servers) || i < len(p.servers) && p.servers[i].to.Compare(other.servers[j].to) < 0:
-			d.foreign = append(d.foreign, p.servers[i].to)
+		case j == len(there) || i < len(here) && compareEndpoints(here[i], there[j]) < 0:
+			d.foreign = append(d.foreign, here[i].Addr)
 			i++
-		case i == len(p.servers) || other.servers[j].to.Compare(p.servers[i].to) < 0:
-			d.missing = append(d.missing, other.servers[j].to)
+		case i == len(here) || compareEndpoints(there[j], here[i]) < 0:
+			d.missing = append(d.missing, there[j].Addr)
 			j++
 		default:
-			a, b := p.servers[i], other.servers[j]
-			if a.known && b.known && a.weight != b.weight {
-				d.weights = append(d.weights, weightDifference{a.to, a.weight, b.weight})
+			if a, b := p.weights[i], other.weights[j]; a.known && b.known && a.n != b.n {
+				d.weights = append(d.weights, weightDifference{here[i].Addr, a.n, b.n})
 			}
 			i, j = i+1, j+1
 		}

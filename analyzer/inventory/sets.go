@@ -87,12 +87,9 @@ func (c *client) inSetAt(set *netfilter.IPSet, sides []netfilter.Side, to netip.
 
 func isClusterIPSet(name string) bool { return kubeproxy.IsIPVSSet(name) }
 
-// find gives the elements of a set for an address, a protocol and a port; those
+// find appends the elements of a set for an address, a protocol and a port; those
 // of a set of ports for the port alone.
-func find(set *netfilter.IPSet, d dial) []SetElement {
-	if set == nil {
-		return nil
-	}
+func find(set *netfilter.IPSet, d dial, to []SetElement) []SetElement {
 	key := netfilter.IPSetKey{Protocol: d.protocol, Port: d.port}
 	for i, part := range set.Type.Parts() {
 		switch {
@@ -104,11 +101,10 @@ func find(set *netfilter.IPSet, d dial) []SetElement {
 		}
 	}
 	var room [4]int
-	var elements []SetElement
 	for _, n := range set.Matching(&key, room[:0]) {
-		elements = append(elements, SetElement{set, n})
+		to = append(to, SetElement{set, n})
 	}
-	return elements
+	return to
 }
 
 // A Line is a piece of the input that proves something: a rule, an element of

@@ -90,7 +90,7 @@ func (t *Table) Add(v VirtualServer) (added *VirtualServer, isNew bool) {
 	}
 	t.room = append(t.room, v)
 	added = &t.room[len(t.room)-1]
-	added.table, added.servers = t, nil
+	added.table, added.number, added.servers = t, int32(len(t.services)), nil
 	t.services = append(t.services, added)
 	if !hasKey {
 		if t.named == nil {

@@ -39,6 +39,7 @@ type VirtualServer struct {
 	Stats       *Stats       // nil when the text has none
 
 	table   *Table
+	number  int32 // in Table.services
 	servers []RealServer
 	text    span
 	file    *source.File
@@ -115,6 +116,9 @@ func ProtocolName(protocol uint8) string {
 	}
 	return "protocol " + strconv.Itoa(int(protocol))
 }
+
+// Number is the virtual server's place among its table's Services, from 0.
+func (v *VirtualServer) Number() int { return int(v.number) }
 
 // Pos is the line of the text that names the virtual server; the zero Position
 // when it comes from no text.

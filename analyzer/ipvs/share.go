@@ -12,7 +12,12 @@ type Share struct{ Num, Den uint64 }
 // remember. A virtual server that nothing takes connections for has shares of
 // 0, and is certain of them.
 func (v *VirtualServer) Shares() (shares []Share, ok bool) {
-	shares = make([]Share, len(v.servers))
+	return v.AppendShares(make([]Share, 0, len(v.servers)))
+}
+
+// AppendShares appends Shares to a slice without elements.
+func (v *VirtualServer) AppendShares(room []Share) (shares []Share, ok bool) {
+	shares = append(room, make([]Share, len(v.servers))...)
 	usable := 0
 	for i := range v.servers {
 		shares[i].Den = 1

@@ -73,6 +73,12 @@ func (t *Table) Named(protocol uint8, name string) *VirtualServer {
 	return t.named[nameKey{protocol, name}]
 }
 
+// Expect makes room for about so many virtual servers, before the first one.
+func (t *Table) Expect(n int) {
+	t.index = make(map[Key]*VirtualServer, n)
+	t.services = make([]*VirtualServer, 0, n)
+}
+
 // Add appends a virtual server, whose real servers are still to come. It is not
 // added when there is one with its key, or with its name if it has no key: that
 // one is given instead.

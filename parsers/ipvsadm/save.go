@@ -58,10 +58,18 @@ func isServiceOption(word string) bool {
 // part of it or that foreign claims; a virtual server that is added a second
 // time begins another text. What follows is at next.
 func ParseSave(at source.Cursor, foreign func(line string) bool) (t *Text, next source.Cursor) {
-	r := saveReader{reader: newReader(at), seen: map[string]*ipvs.VirtualServer{}}
+	r := saveReader{reader: newReader(at), odd: map[string]*ipvs.VirtualServer{}}
+	// Nearly all lines are of real servers; a text of as many virtual servers
+	// as can be makes its table grow.
+	const usual = 1000 // bytes for a virtual server, with its real servers
+	r.table.Expect((len(at.File.Text) - at.Offset) / usual)
 	next = at
 	for at.More() {
 		line, after := at.Next()
+		if r.plain(at, line) {
+			at, next = after, after
+			continue
+		}
 		command, rest := saveCommand(line)
 		option, _ := cutWord(rest)
 		switch {
@@ -69,10 +77,11 @@ func ParseSave(at source.Cursor, foreign func(line string) bool) (t *Text, next 
 			at = after
 			continue
 		case command != "" && (option == "" || isServiceOption(option)):
-			if command == "-A" && r.again(rest) {
+			words, behind := serviceWords(rest)
+			if command == "-A" && r.again(words) {
 				return r.text(), next
 			}
-			r.line(at, command, rest, line)
+			r.line(at, command, words, behind, line)
 		case foreign != nil && foreign(line) || !resumes(after, foreign, r.beginsAnother, SaveBegins):
 			return r.text(), next
 		default:
@@ -86,22 +95,44 @@ func ParseSave(at source.Cursor, foreign func(line string) bool) (t *Text, next 
 // A saveReader reads one text in the save form.
 type saveReader struct {
 	reader
-	// seen are the virtual servers by their words in the text: "-t 10.0.0.1:80".
-	seen map[string]*ipvs.VirtualServer
+	// odd are virtual servers by their words in the text ("-t 10.0.0.1:80") that
+	// the table has under another key; nil for those that cannot be read.
+	odd  map[string]*ipvs.VirtualServer
 	last string // words of the service
 }
 
-// again reports whether a line adds a virtual server that was added already.
-func (r *saveReader) again(rest string) bool {
-	words, _ := serviceWords(rest)
-	v := r.seen[words]
-	return v != nil && !v.Partial
+// seen is the virtual server that words have named; nil if its line cannot be
+// read.
+func (r *saveReader) seen(words string) (v *ipvs.VirtualServer, known bool) {
+	if v, known = r.odd[words]; known {
+		return v, true
+	}
+	named, _, err := readService(words)
+	if key, hasKey := named.Key(); err == nil && hasKey {
+		v = r.table.Service(key)
+	} else if err == nil {
+		v = r.table.Named(named.Protocol, named.Name)
+	}
+	return v, v != nil
+}
+
+// again reports whether words add a virtual server that was added already, in
+// the same words.
+func (r *saveReader) again(words string) bool {
+	v, _ := r.seen(words)
+	if v == nil || v.Partial {
+		return false
+	}
+	_, rest := saveCommand(v.Text())
+	before, _ := serviceWords(rest)
+	return words == before
 }
 
 // beginsAnother reports whether another text begins with a line.
 func (r *saveReader) beginsAnother(line string) bool {
 	command, rest := saveCommand(line)
-	return command == "-A" && r.again(rest)
+	words, _ := serviceWords(rest)
+	return command == "-A" && r.again(words)
 }
 
 // serviceWords are the words that name a line's virtual server, as they are
@@ -114,20 +145,38 @@ func serviceWords(rest string) (words, behind string) {
 	if word, more := cutWord(after); word == "-6" || word == "--ipv6" {
 		after = more
 	}
-	return strings.TrimLeft(rest[:len(rest)-len(after)], " \t\r"), after
+	begin := 0
+	for begin < len(rest) && isSpace(rest[begin]) {
+		begin++
+	}
+	return rest[begin : len(rest)-len(after)], after
 }
 
-func (r *saveReader) line(at source.Cursor, command, rest, line string) {
-	words, behind := serviceWords(rest)
+// plain reads the line of a real server that nearly all of a text's lines are:
+// one of the virtual server in the line before, as plainServer knows it. line
+// would make the same of it.
+func (r *saveReader) plain(at source.Cursor, line string) bool {
+	if r.service == nil || r.last == "" {
+		return false
+	}
+	server, ok := plainServer(line, r.last)
+	if ok {
+		r.service.AddServer(server).SetText(source.Span{File: at.File, Offset: at.Offset, Len: len(line), Line: at.Line})
+	}
+	return ok
+}
+
+func (r *saveReader) line(at source.Cursor, command, words, behind, line string) {
 	if command == "-A" {
 		r.endLost()
 		r.service, r.last = r.addService(at, words, behind, line), words
-		r.seen[words] = r.service
 		return
 	}
 	v, known := r.service, true
 	if words != r.last {
-		v, known = r.find(at, words)
+		if v, known = r.seen(words); v != nil {
+			_, _ = r.readNoted(at, words)
+		}
 	}
 	if known && v == nil {
 		r.lose(at)
@@ -155,34 +204,28 @@ func (r *saveReader) line(at source.Cursor, command, rest, line string) {
 	added.SetText(spanOf(at, line))
 }
 
-// find is the virtual server that words name, whose line may have named it in
-// others. It is nil, and known, if that line cannot be read.
-func (r *saveReader) find(at source.Cursor, words string) (v *ipvs.VirtualServer, known bool) {
-	if v, known = r.seen[words]; known {
-		return v, true
-	}
-	named, err := r.readService(at, words)
-	if key, hasKey := named.Key(); err == nil && hasKey {
-		v = r.table.Service(key)
-	} else if err == nil {
-		v = r.table.Named(named.Protocol, named.Name)
-	}
-	return v, v != nil
-}
-
 // addService reads the line of a virtual server; nil if it cannot be read.
 func (r *saveReader) addService(at source.Cursor, words, behind, line string) *ipvs.VirtualServer {
-	v, err := r.readService(at, words)
+	v, err := r.readNoted(at, words)
+	named, _ := v.Key()
 	if err == nil {
 		err = serviceOptions(&v, behind)
 	}
 	if err != nil {
 		r.unread(at, err)
+		r.odd[words] = nil
 		return nil
 	}
+	key, _ := v.Key()
 	added, isNew := r.table.Add(v)
+	if key == named {
+		delete(r.odd, words)
+	} else {
+		r.odd[words] = added
+	}
 	if !isNew {
 		if !added.Partial || added.Scheduler != "" {
+			r.odd[words] = nil
 			r.unread(at, fmt.Errorf("virtual server %s is added a second time, the first time in line %d", added, added.Pos().Line))
 			return nil
 		}
@@ -196,10 +239,10 @@ func (r *saveReader) addService(at source.Cursor, words, behind, line string) *i
 // orphan makes the virtual server of a real server that comes before it, as
 // parts of a text have it; nil if its words cannot be read.
 func (r *saveReader) orphan(at source.Cursor, words string) *ipvs.VirtualServer {
-	v, err := r.readService(at, words)
+	v, err := r.readNoted(at, words)
 	if err != nil {
 		r.unread(at, err)
-		r.seen[words] = nil
+		r.odd[words] = nil
 		return nil
 	}
 	r.table.Complete = false
@@ -211,12 +254,21 @@ func (r *saveReader) orphan(at source.Cursor, words string) *ipvs.VirtualServer 
 	added, _ := r.table.Add(v)
 	line, _ := at.Next()
 	added.SetText(spanOf(at, line))
-	r.seen[words] = added
 	return added
 }
 
-// readService reads the words that name a virtual server.
-func (r *saveReader) readService(at source.Cursor, words string) (v ipvs.VirtualServer, err error) {
+// readNoted is readService for words that are met with.
+func (r *saveReader) readNoted(at source.Cursor, words string) (ipvs.VirtualServer, error) {
+	v, e, err := readService(words)
+	if err == nil {
+		r.named(at, e)
+	}
+	return v, err
+}
+
+// readService reads the words that name a virtual server, and gives the
+// endpoint that they have if it does not go by a mark.
+func readService(words string) (v ipvs.VirtualServer, e endpoint, err error) {
 	option, rest := cutWord(words)
 	option, value, hasValue := strings.Cut(option, "=")
 	if !hasValue {
@@ -227,7 +279,7 @@ func (r *saveReader) readService(at source.Cursor, words string) (v ipvs.Virtual
 		// Printed with %d: a mark from 2^31 on is negative.
 		n, ok := decimal(strings.TrimPrefix(value, "-"), math.MaxUint32)
 		if !ok || n == 0 {
-			return v, fmt.Errorf("firewall mark %s: expected 1 to %d", quote(value), uint32(math.MaxUint32))
+			return v, e, fmt.Errorf("firewall mark %s: expected 1 to %d", quote(value), uint32(math.MaxUint32))
 		}
 		if v.Mark = uint32(n); strings.HasPrefix(value, "-") {
 			v.Mark = -v.Mark
@@ -236,7 +288,7 @@ func (r *saveReader) readService(at source.Cursor, words string) (v ipvs.Virtual
 		if word, _ := cutWord(rest); word != "" {
 			v.Family = netfilter.IPv6
 		}
-		return v, nil
+		return v, e, nil
 	case "-t", "--tcp-service":
 		v.Protocol = netfilter.TCP
 	case "-u", "--udp-service":
@@ -244,15 +296,13 @@ func (r *saveReader) readService(at source.Cursor, words string) (v ipvs.Virtual
 	case "--sctp-service":
 		v.Protocol = netfilter.SCTP
 	default:
-		return v, errors.New("a line without a virtual server: expected one of -t, -u, --sctp-service, -f behind the command")
+		return v, e, errors.New("a line without a virtual server: expected one of -t, -u, --sctp-service, -f behind the command")
 	}
-	e, err := readEndpoint(value, v.Protocol, saved)
-	if err != nil {
-		return v, fmt.Errorf("virtual server %w", err)
+	if e, err = readEndpoint(value, v.Protocol, saved); err != nil {
+		return v, e, fmt.Errorf("virtual server %w", err)
 	}
-	r.named(at, e)
 	v.Family, v.Address, v.Port, v.PortKnown, v.Name = e.family, e.addr, e.port, e.portKnown, e.name
-	return v, nil
+	return v, e, nil
 }
 
 // An options cuts a line into options and their values.

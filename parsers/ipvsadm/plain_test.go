@@ -1,0 +1,104 @@
+package ipvsadm
+
+import (
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"github.com/svcpath/svcpath/analyzer/ipvs"
+	"github.com/svcpath/svcpath/analyzer/source"
+)
+
+// TestPlainServer holds what plainServer makes of lines, most of which are
+// spoilt, against what the reader of all lines does.
+func TestPlainServer(t *testing.T) {
+	r := rand.New(rand.NewPCG(11, 5))
+	pick := func(of ...string) string { return of[r.IntN(len(of))] }
+	services := []string{"-t 10.0.0.1:80", "-u 10.0.0.1:80", "--tcp-service=10.0.0.1:80", "-f 5", "-f 5 -6", "-t [fd00::1]:80", "-t 10.0.0.1"}
+	const spoilers = "0123456789.:-+ \t\r/mwargx[]e"
+	plain := 0
+	for range 300_000 {
+		words := pick(services...)
+		line := pick("-a", "-a", "-a", "-A", "ipvsadm -a") + " " + pick(words, words, words, pick(services...)) + " -r " +
+			pick("10.128.0.7", "10.128.0.7", "10.128.0.7", "10.128.0.07", "255.255.255.255", "256.1.1.1", "1.2.3", "1.2.3.4.5", "0.0.0.0", "[fd00::1]", "web") + ":" +
+			pick("8080", "8080", "80", "80", "0", "65535", "65536", "080", "999999", "http", "") +
+			pick(" -m", " -m", " -m", " -g", "") + pick(" -w ", " -w ", " -w ", " -w", " --weight=") + pick("1", "1", "0", "100", "999999999", "1000000000", "2147483648", "", "01", "x") +
+			pick("", "", "", " ", " -x 5", "\r")
+		for range r.IntN(3) {
+			switch at, with := r.IntN(len(line)), string(spoilers[r.IntN(len(spoilers))]); r.IntN(6) {
+			case 0:
+				line = line[:at] + with + line[at:]
+			case 1:
+				line = line[:at] + with + line[at+1:]
+			case 2:
+				line = line[:at] + line[at+1:]
+			}
+		}
+		got, ok := plainServer(line, words)
+		if !ok {
+			continue
+		}
+		plain++
+		at := source.Start(&source.File{Text: line})
+		command, rest := saveCommand(line)
+		service, behind := serviceWords(rest)
+		reader := saveReader{reader: newReader(at)}
+		want, details, err := reader.readServer(at, service, behind)
+		if command != "-a" || service != words || err != nil || got != want || details != (ipvs.Details{}) || spanOf(at, line).Len != len(line) || len(reader.ports) > 0 {
+			t.Fatalf("%q of %q: %+v, expected %+v %+v of %q, %v", line, words, got, want, details, service, err)
+		}
+	}
+	if plain < 2000 {
+		t.Errorf("%d lines are plain: the test does not ask what it should", plain)
+	}
+}
+
+// TestPlainLines reads texts with plain lines, and the same with another blank in
+// each of these.
+func TestPlainLines(t *testing.T) {
+	r := rand.New(rand.NewPCG(2, 9))
+	pick := func(of ...string) string { return of[r.IntN(len(of))] }
+	for range 20_000 {
+		text := ""
+		for range 1 + r.IntN(8) {
+			service := pick("-t 10.0.0.1:80", "-u 10.0.0.1:80", "-t 10.0.0.1:http", "-f 5", "-f 5 -6", "-t 1.2.3.4.5:80", "--tcp-service=10.0.0.1:80")
+			if r.IntN(3) == 0 {
+				text += "-A " + service + pick(" -s rr", " -s rr -p 5", " -s rr -6", " -s rr -q", "") + "\n"
+				continue
+			}
+			for range r.IntN(3) {
+				text += "-a " + service + " -r 10.128.0." + pick("1", "2", "333") + ":80 -m -w " + pick("1", "2") + "\n"
+			}
+			text += pick("", "", "", "\n", "# comment\n", "something else\n")
+		}
+		got, want := read(text), read(strings.ReplaceAll(text, "-r 10", "-r  10"))
+		if got != want {
+			t.Fatalf("%s\nis read as\n%s\nexpected\n%s", text, got, want)
+		}
+	}
+}
+
+// read is what is read of a text, up to its end.
+func read(text string) string {
+	var b strings.Builder
+	for at := source.Start(&source.File{Text: text}); at.More(); {
+		line, after := at.Next()
+		if !SaveBegins(line) {
+			at = after
+			continue
+		}
+		parsed, next := ParseSave(at, nil)
+		for _, d := range parsed.Diagnostics {
+			b.WriteString(strings.ReplaceAll(d.String(), "-r  10", "-r 10") + "\n")
+		}
+		for _, v := range parsed.Table.Services() {
+			b.WriteString(v.Pos().String() + " " + v.String() + "\n")
+			for i := range v.Servers() {
+				s := &v.Servers()[i]
+				b.WriteString(s.Pos().String() + " " + strings.ReplaceAll(s.Text(), "-r  10", "-r 10") + " is " + s.String() + "\n")
+			}
+		}
+		at = next
+	}
+	return b.String()
+}

@@ -111,6 +111,12 @@ func (g *Graph) Hooks(c *netfilter.Chain) []netfilter.Hook {
 	return hooks
 }
 
+// IsReachable reports whether a base chain leads to the chain, or it is one.
+func (g *Graph) IsReachable(c *netfilter.Chain) bool {
+	i, ok := g.index(c)
+	return ok && g.hooks[i] != 0
+}
+
 // Reachable are the chains that the base chains of a hook lead to, these
 // included, in the dump's order.
 func (g *Graph) Reachable(hook netfilter.Hook) iter.Seq[*netfilter.Chain] {

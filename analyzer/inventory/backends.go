@@ -1,7 +1,6 @@
 package inventory
 
 import (
-	"net/netip"
 	"slices"
 
 	"github.com/svcpath/svcpath/analyzer/kubeproxy"
@@ -23,90 +22,51 @@ type backends struct {
 	dead *netfilter.Rule
 }
 
-// target is what an endpoint chain translates to.
-type target struct {
-	to      netip.AddrPort
-	hairpin bool
-}
-
-// fewRules is how many rules a chain has at most that is taken for an endpoint
-// chain by its shape alone.
-const fewRules = 4
-
-// readEndpoint reads an endpoint chain, as every kube-proxy writes KUBE-SEP:
-// mark what comes from the endpoint itself, then DNAT. A chain of another shape
-// has no valid target.
-func (b *builder) readEndpoint(c *netfilter.Chain) (t target) {
-	for r := range c.Rules() {
-		switch target := r.Target().(type) {
-		case *netfilter.DNAT:
-			if !target.To.First.IsValid() || target.To.First != target.To.Last || !target.To.Ports.IsSingle() {
-				break
-			}
-			t.to = netip.AddrPortFrom(target.To.First, target.To.Ports.First)
-		case *netfilter.Jump:
-			if b.isMasquerade(target) && hasSource(r) {
-				t.hairpin = true
-			}
-		}
-		if t.to.IsValid() {
-			break
-		}
-	}
-	return t
-}
-
-func hasSource(r *netfilter.Rule) bool {
-	return slices.ContainsFunc(r.Matches(), func(m netfilter.Match) bool {
-		a, ok := m.(*netfilter.Addr)
-		return ok && a.Side == netfilter.Source && !a.Not
-	})
-}
-
-// isEndpointJump reports whether a rule sends connections to an endpoint: to a
+// isEndpointJump reports whether a jump sends connections to an endpoint: to a
 // chain that is named like one, or that is of the shape.
-func (b *builder) isEndpointJump(r *netfilter.Rule) bool {
-	jump, ok := r.Jump()
-	if !ok {
-		return false
+func (b *builder) isEndpointJump(j *netfilter.Jump) bool {
+	if j.Chain == nil {
+		return b.kindOf(j) == kubeproxy.EndpointChain
 	}
-	if kind := b.kindOf(jump); kind != kubeproxy.OtherChain {
-		return kind == kubeproxy.EndpointChain
-	}
-	return jump.Chain != nil && b.targets[jump.Chain.Index()].to.IsValid()
+	return b.targetOf(j.Chain) != nil
 }
 
 // backendsOf reads the endpoints of a chain for outside clients. It gives nil
 // for a chain without a rule that leads to one.
 func (b *builder) backendsOf(c *netfilter.Chain) *backends {
-	if known, ok := b.known[c]; ok {
-		return known
+	known := &b.known[c.Index()]
+	if *known == nil {
+		*known = b.readBackends(c)
 	}
-	result := b.readBackends(c)
-	b.known[c] = result
-	return result
+	if *known == noBackends {
+		return nil
+	}
+	return *known
 }
 
+// noBackends is what is known of a chain that leads to none.
+var noBackends = &backends{}
+
 func (b *builder) readBackends(c *netfilter.Chain) *backends {
-	result := &backends{hairpin: true}
+	result := backends{hairpin: true}
 	var sticky *netfilter.Rule
 	chances, ends := b.chances[:0], b.ends[:0]
 	for r := range c.Rules() {
-		if !b.isEndpointJump(r) {
+		jump, ok := r.Jump()
+		if !ok || !b.isEndpointJump(jump) {
 			continue
 		}
-		jump, _ := r.Jump()
 		chance, seconds, seenBefore := dealing(r)
 		if seenBefore {
 			// What clients that were here before get; the share of new
 			// connections is told by the rules that follow.
 			sticky = r
-			result.affinity = &Affinity{TimeoutSeconds: seconds}
+			result.affinity = b.affinityOf(seconds)
 			continue
 		}
 		e := Endpoint{Chain: jump.Chain}
 		if jump.Chain != nil {
-			t := b.targets[jump.Chain.Index()]
+			t := b.targetOf(jump.Chain)
 			if !t.to.IsValid() && result.dead == nil {
 				result.dead = r
 			}
@@ -121,7 +81,7 @@ func (b *builder) readBackends(c *netfilter.Chain) *backends {
 	b.chances, b.ends = chances, ends
 	if len(ends) == 0 {
 		if sticky == nil {
-			return nil
+			return noBackends
 		}
 		result.dead = sticky // nobody comes to an endpoint for the first time
 	}
@@ -130,8 +90,20 @@ func (b *builder) readBackends(c *netfilter.Chain) *backends {
 		ends[i].Probability = each[i]
 	}
 	result.whole = left.IsZero()
-	result.endpoints = slices.Clone(mergeEndpoints(ends))
-	return result
+	ends = mergeEndpoints(ends)
+	result.endpoints = b.slabs.endpoints.list(len(ends))
+	copy(result.endpoints, ends)
+	kept := b.slabs.backends.one()
+	*kept = result
+	return kept
+}
+
+// affinityOf is the affinity with the timeout; most services have the same.
+func (b *builder) affinityOf(seconds uint32) *Affinity {
+	if b.affinity == nil || b.affinity.TimeoutSeconds != seconds {
+		b.affinity = &Affinity{TimeoutSeconds: seconds}
+	}
+	return b.affinity
 }
 
 // dealing tells how a rule deals out connections: by which chance, and whether

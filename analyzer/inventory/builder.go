@@ -3,7 +3,6 @@ package inventory
 import (
 	"fmt"
 	"net/netip"
-	"slices"
 
 	"github.com/svcpath/svcpath/analyzer/chaingraph"
 	"github.com/svcpath/svcpath/analyzer/kubeproxy"
@@ -23,30 +22,46 @@ type builder struct {
 	natGraph, filterGraph *chaingraph.Graph
 
 	masqueradeBits, dropBits uint32 // of the mark; 0 when not known
+	// markMasq and markDrop are nat's chains that set them; nil when not known.
+	markMasq, markDrop *netfilter.Chain
 	// masquerading tells what POSTROUTING does: nothing (never), to act on the
 	// mark (""), or to masquerade whatever the mark (always).
 	masquerading Masquerading
 	large        bool // kube-proxy's way to write for more than 1,000 endpoints
 
-	kinds   []kubeproxy.ChainKind    // of nat's chains, by their Index
-	chains  map[string]serviceChains // of nat, by the hash in their names
-	dealer  dealer
-	chances []uint32   // room for what one chain deals out,
-	ends    []Endpoint // and to whom
-	targets []target   // of nat's endpoint chains, by their Index
-	known   map[*netfilter.Chain]*backends
+	natChains
+	hasher   kubeproxy.Hasher
+	dealer   dealer
+	chances  []uint32    // room for what one chain deals out,
+	ends     []Endpoint  // and to whom
+	affinity *Affinity   // the last one
+	known    []*backends // of nat's chains, by their Index; nil where not read yet
 
 	drafts    []*draft
 	byDial    map[dial]*draft
 	nodePorts nodePortRules
-	services  map[serviceKey]*Service
-	hashes    map[string]*Service // by the hash of the chains' names
-	members   map[*Service][]*draft
-	order     []*Service
+	services  map[serviceKey]*group
+	order     []*group
 	health    map[[2]string]uint16 // health-check node ports by namespace and name
 	// firewalled are the load-balancer addresses whose packets filter drops
 	// when they come from outside the source ranges.
 	firewalled map[dial]bool
+
+	client  client            // whose packet is followed,
+	path    []*netfilter.Rule // and room for its way
+	stack   []*netfilter.Chain
+	dialled [1]netip.Addr // and what it is sent to
+
+	slabs struct {
+		drafts    slab[draft]
+		groups    slab[group]
+		members   slab[*draft]
+		backends  slab[backends]
+		endpoints slab[Endpoint]
+		rules     slab[*netfilter.Rule]
+		entries   slab[*Entry]
+		prefixes  slab[netip.Prefix]
+	}
 
 	before  []*netfilter.Rule // rules that a packet meets before KUBE-SERVICES' own
 	entered *netfilter.Rule   // the rule of PREROUTING that leads to KUBE-SERVICES
@@ -67,28 +82,41 @@ type dial struct {
 	port     uint16
 }
 
-// A draft is an entry whose verdict is not told yet.
+// A draft is what becomes an entry: what the rules say of it, and once it is
+// judged the entry, with the way that its verdict rests on.
 type draft struct {
 	dial
 	kind        Kind
 	kindAssumed bool
-	claim       kubeproxy.Claim
 	claimed     bool
+	claim       kubeproxy.Claim
 	// rules are the rules of nat that take the entry's packets on, in the
 	// order of their chain; refusals those of filter that refuse them.
 	rules, refusals []*netfilter.Rule
 	// missing is the rule that shows that there should be such an entry
 	// although no rule leads to it; nil for all others.
 	missing *netfilter.Rule
-	service *Service
+	service *group
+
+	entry   Entry
+	journey journey
 }
 
-// serviceKey tells service ports apart: by their names where the rules name
-// them, else by the hash of their chains.
+// A group is a service and the drafts that are its entries.
+type group struct {
+	Service
+	builder *builder
+	kin     int32 // place of the chains that have the hash of the service's name; nowhere without one
+	entries int   // how many drafts there are going to be
+	drafts  []*draft
+	own     *journey // of the cluster IP; nil if the service has none
+	clusterIP
+}
+
+// serviceKey tells service ports apart that the rules name.
 type serviceKey struct {
 	name     kubeproxy.ServicePort
 	protocol uint8
-	hash     string
 }
 
 // readIPTables reads one family's services. graphOf gives a table's graph.
@@ -96,33 +124,39 @@ func readIPTables(s *snapshot.Snapshot, nat, filter *netfilter.Table, graphOf fu
 	b := &builder{
 		snapshot: s, family: nat.Family, nat: nat, filter: filter,
 		natGraph: graphOf(nat), filterGraph: graphOf(filter),
-		known:      map[*netfilter.Chain]*backends{},
-		byDial:     map[dial]*draft{},
-		services:   map[serviceKey]*Service{},
-		hashes:     map[string]*Service{},
-		members:    map[*Service][]*draft{},
+		services:   map[serviceKey]*group{},
 		health:     map[[2]string]uint16{},
 		firewalled: map[dial]bool{},
 		budget:     maxAheadTests,
 	}
 	b.readMarks()
 	b.readChains()
+	b.known = make([]*backends, len(nat.Chains()))
 	b.large = b.largeCluster()
 	b.readEntrance()
 	b.gatherNAT()
 	b.gatherFilter()
 	b.gatherMissing()
 	b.groupByService()
-	for _, svc := range b.order {
-		b.describe(svc)
-		b.judge(svc)
-		b.checkBackends(svc)
-		b.checkEndpointNames(svc)
-		slices.SortStableFunc(svc.Entries, compareEntries)
+	services := make([]*Service, len(b.order))
+	b.nodePorts.addresses = b.nodeAddresses()
+	for i, g := range b.order {
+		b.describe(g)
+		b.judge(g)
+		b.checkBackends(g)
+		b.checkEndpointNames(g)
+		services[i] = &g.Service
 	}
 	b.orphans()
 	b.remarkOnNames()
-	return b.order, b.diagnostics
+	b.forget()
+	return services, b.diagnostics
+}
+
+// forget lets go of what no explanation rests on: the builder lives on in them.
+func (b *builder) forget() {
+	b.kinds, b.places, b.targets, b.known = nil, nil, nil, nil
+	b.drafts, b.byDial, b.services, b.order = nil, nil, nil, nil
 }
 
 func (b *builder) report(severity source.Severity, code string, at *netfilter.Rule, format string, args ...any) {
@@ -133,48 +167,18 @@ func (b *builder) report(severity source.Severity, code string, at *netfilter.Ru
 	b.diagnostics = append(b.diagnostics, d)
 }
 
-// serviceChains are the chains of nat that have one hash in their names.
-type serviceChains [kubeproxy.EndpointChain]*netfilter.Chain // by kind
-
-// readChains sorts nat's chains by what their names say, and reads where
-// endpoint chains lead. All in a row, in the order of the input: that is how
-// they lie in memory, and looking each up from the rule that leads to it takes
-// several times as long.
-func (b *builder) readChains() {
-	b.kinds = make([]kubeproxy.ChainKind, len(b.nat.Chains()))
-	b.targets = make([]target, len(b.nat.Chains()))
-	b.chains = map[string]serviceChains{}
-	for i, c := range b.nat.Chains() {
-		kind, hash := kubeproxy.ParseChainName(c.Name)
-		b.kinds[i] = kind
-		switch {
-		case kind == kubeproxy.EndpointChain, kind == kubeproxy.OtherChain && c.Base == nil && c.NumRules() <= fewRules:
-			b.targets[i] = b.readEndpoint(c)
-		case kind != kubeproxy.OtherChain:
-			chains := b.chains[hash]
-			chains[kind] = c
-			b.chains[hash] = chains
-		}
-	}
-}
-
-// kindOf is the kind of the chain that a jump of nat leads to.
-func (b *builder) kindOf(j *netfilter.Jump) kubeproxy.ChainKind {
-	if j.Chain != nil {
-		return b.kinds[j.Chain.Index()]
-	}
-	kind, _ := kubeproxy.ParseChainName(j.Name)
-	return kind
-}
-
 // readMarks learns which bits of the mark stand for masquerading and for
 // dropping, and whether POSTROUTING masquerades at all.
 func (b *builder) readMarks() {
 	if c := b.nat.Chain(kubeproxy.MarkMasqChain); c != nil {
-		b.masqueradeBits, _ = kubeproxy.SetsMark(c)
+		if b.masqueradeBits, _ = kubeproxy.SetsMark(c); b.masqueradeBits != 0 {
+			b.markMasq = c
+		}
 	}
 	if c := b.nat.Chain(kubeproxy.MarkDropChain); c != nil {
-		b.dropBits, _ = kubeproxy.SetsMark(c)
+		if b.dropBits, _ = kubeproxy.SetsMark(c); b.dropBits != 0 {
+			b.markDrop = c
+		}
 	}
 	post := b.nat.Chain("POSTROUTING")
 	if post == nil || !b.nat.Complete {
@@ -242,6 +246,5 @@ func (b *builder) reachable(c *netfilter.Chain) bool {
 	if b.natGraph == nil || !b.nat.Complete {
 		return true
 	}
-	_, ok := b.natGraph.Distance(c)
-	return ok
+	return b.natGraph.IsReachable(c)
 }

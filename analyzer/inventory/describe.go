@@ -9,8 +9,8 @@ import (
 )
 
 // describe fills in what a service's own chains and drafts tell of it.
-func (b *builder) describe(svc *Service) {
-	for _, d := range b.members[svc] {
+func (b *builder) describe(svc *group) {
+	for _, d := range svc.drafts {
 		svc.shows(d.kind, d.kindAssumed, d.port)
 	}
 	if port, ok := b.health[[2]string{svc.Namespace, svc.Name}]; ok && svc.Name != "" {
@@ -41,52 +41,60 @@ func (s *Service) shows(kind Kind, assumed bool, port uint16) {
 	}
 }
 
-// findChains finds the service port's own chains by the hash in their names.
-func (b *builder) findChains(svc *Service) {
-	hashes := []string{}
-	if svc.Name != "" {
-		name := kubeproxy.ServicePort{Namespace: svc.Namespace, Name: svc.Name, Port: svc.PortName}
-		hashes = kubeproxy.Hashes(name, svc.Protocol)
+// findChains finds the service port's own chains by the hash in their names. The
+// first hash that names chains is the service's: its own, if the rules are as
+// kube-proxy wrote them.
+func (b *builder) findChains(g *group) {
+	if g.kin != nowhere {
+		if b.takeChains(g, g.kin) {
+			return
+		}
+		for _, hash := range kubeproxy.Hashes(g.port(), g.Protocol)[1:] {
+			if place, ok := b.byHash[hash]; ok && b.takeChains(g, place) {
+				return
+			}
+		}
 	}
-	for _, d := range b.members[svc] {
+	for _, d := range g.drafts {
 		for _, r := range d.rules {
 			if j, ok := r.Jump(); ok {
-				if kind, hash := kubeproxy.ParseChainName(j.Name); kind != kubeproxy.OtherChain {
-					hashes = append(hashes, hash)
+				if _, place := b.leadsTo(j); place != nowhere && b.takeChains(g, place) {
+					return
 				}
 			}
 		}
 		if d.missing != nil {
-			_, hash := kubeproxy.ParseChainName(d.missing.Chain().Name)
-			hashes = append(hashes, hash)
-		}
-	}
-	// The first hash that names chains is the service's: its own, if the rules
-	// are as kube-proxy wrote them.
-	for _, hash := range hashes {
-		chains := b.chains[hash]
-		for kind, c := range chains {
-			if c != nil && b.large && !b.reachable(c) {
-				chains[kind] = nil // left from before; see largeCluster
+			if _, place := b.bears(d.missing.Chain()); b.takeChains(g, place) {
+				return
 			}
-		}
-		svc.Chains = Chains{
-			Service:  chains[kubeproxy.ServiceChain],
-			External: chains[kubeproxy.ExternalChain],
-			Local:    chains[kubeproxy.LocalChain],
-			Firewall: chains[kubeproxy.FirewallChain],
-		}
-		if xlb := chains[kubeproxy.XLBChain]; xlb != nil {
-			svc.Chains.External, svc.Chains.Local = xlb, xlb
-		}
-		if svc.Chains != (Chains{}) {
-			return
 		}
 	}
 }
 
+// takeChains makes the chains with one hash the service's, if there are any.
+func (b *builder) takeChains(g *group, place int32) bool {
+	chains := b.kins[place].chains
+	if b.large {
+		for kind, c := range chains {
+			if c != nil && !b.reachable(c) {
+				chains[kind] = nil // left from before; see largeCluster
+			}
+		}
+	}
+	g.Chains = Chains{
+		Service:  chains[kubeproxy.ServiceChain],
+		External: chains[kubeproxy.ExternalChain],
+		Local:    chains[kubeproxy.LocalChain],
+		Firewall: chains[kubeproxy.FirewallChain],
+	}
+	if xlb := chains[kubeproxy.XLBChain]; xlb != nil {
+		g.Chains.External, g.Chains.Local = xlb, xlb
+	}
+	return g.Chains != (Chains{})
+}
+
 // findEndpoints reads the endpoints of both scopes and the session affinity.
-func (b *builder) findEndpoints(svc *Service) {
+func (b *builder) findEndpoints(svc *group) {
 	for _, of := range []struct {
 		chain *netfilter.Chain
 		scope Scope
@@ -113,13 +121,13 @@ func (b *builder) findEndpoints(svc *Service) {
 }
 
 // findPolicies reads the traffic policies from the shapes of the chains.
-func (b *builder) findPolicies(svc *Service) {
+func (b *builder) findPolicies(svc *group) {
 	if svc.HealthCheckNodePort != 0 {
 		svc.ExternalPolicy = Local // pkg/proxy/serviceport.go: only then it is set
 	} else if c := svc.Chains.External; c != nil {
-		svc.ExternalPolicy = externalPolicy(c)
+		svc.ExternalPolicy = b.externalPolicy(c)
 	}
-	for _, d := range b.members[svc] {
+	for _, d := range svc.drafts {
 		noLocal := slices.ContainsFunc(d.refusals, func(r *netfilter.Rule) bool {
 			claim, ok := kubeproxy.ParseComment(r.Comment())
 			return ok && claim.Kind == kubeproxy.ClaimNoLocal
@@ -140,8 +148,8 @@ func (b *builder) findPolicies(svc *Service) {
 // externalPolicy tells the policy by the shape of an external chain: under
 // Local it treats pods and the node apart from the rest of the world; under
 // Cluster it masquerades all and goes on to the service chain.
-func externalPolicy(c *netfilter.Chain) Policy {
-	if kind, _ := kubeproxy.ParseChainName(c.Name); kind == kubeproxy.XLBChain {
+func (b *builder) externalPolicy(c *netfilter.Chain) Policy {
+	if b.kinds[c.Index()] == kubeproxy.XLBChain {
 		if c.NumRules() == 0 {
 			return "" // 1.23 leaves such chains for services without endpoints
 		}
@@ -153,7 +161,7 @@ func externalPolicy(c *netfilter.Chain) Policy {
 			return Local
 		}
 		if j, ok := r.Jump(); ok {
-			switch kind, _ := kubeproxy.ParseChainName(j.Name); kind {
+			switch b.kindOf(j) {
 			case kubeproxy.LocalChain:
 				return Local
 			case kubeproxy.ServiceChain:
@@ -180,7 +188,7 @@ func (b *builder) directPolicy(d *draft) Policy {
 		if !ok {
 			continue
 		}
-		switch kind, _ := kubeproxy.ParseChainName(j.Name); kind {
+		switch b.kindOf(j) {
 		case kubeproxy.ServiceChain:
 			return Cluster
 		case kubeproxy.XLBChain, kubeproxy.LocalChain:
@@ -191,7 +199,7 @@ func (b *builder) directPolicy(d *draft) Policy {
 			}
 			for r := range j.Chain.Rules() {
 				if j, ok := r.Jump(); ok {
-					switch kind, _ := kubeproxy.ParseChainName(j.Name); kind {
+					switch b.kindOf(j) {
 					case kubeproxy.ServiceChain:
 						return Cluster
 					case kubeproxy.XLBChain:
@@ -213,7 +221,7 @@ func (b *builder) internalPolicy(d *draft) Policy {
 		if !ok {
 			continue
 		}
-		switch kind, _ := kubeproxy.ParseChainName(j.Name); kind {
+		switch b.kindOf(j) {
 		case kubeproxy.LocalChain:
 			return Local
 		case kubeproxy.ServiceChain:
@@ -258,7 +266,7 @@ chains:
 // which the firewall chain lets packets go on. kube-proxy also lets the load
 // balancer's own address pass, for packets that a node of the ranges sends to
 // it; that is no range.
-func (b *builder) findSourceRanges(svc *Service) {
+func (b *builder) findSourceRanges(svc *group) {
 	if svc.Chains.Firewall == nil {
 		return
 	}
@@ -282,6 +290,6 @@ func (b *builder) findSourceRanges(svc *Service) {
 
 // isEntryAddress reports whether a network is the address of one of the
 // service's entries.
-func (b *builder) isEntryAddress(svc *Service, p netip.Prefix) bool {
-	return p.IsSingleIP() && slices.ContainsFunc(b.members[svc], func(d *draft) bool { return d.address == p.Addr() })
+func (b *builder) isEntryAddress(svc *group, p netip.Prefix) bool {
+	return p.IsSingleIP() && slices.ContainsFunc(svc.drafts, func(d *draft) bool { return d.address == p.Addr() })
 }

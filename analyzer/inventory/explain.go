@@ -9,21 +9,10 @@ import (
 	"github.com/svcpath/svcpath/analyzer/netfilter"
 )
 
-// A reason is what an entry's explanation is made of. Nothing of it changes
-// after Build.
-type reason struct {
-	*builder
-	entry   *Entry
-	draft   *draft
-	journey *journey
-	own     *journey // of the cluster IP, nil if the service has none
-	clusterIP
-}
-
 // Explanation puts the verdict into one or two plain sentences.
-func (r *reason) Explanation() string {
-	b, e, d, j, own := r.builder, r.entry, r.draft, r.journey, r.own
-	dialled := nameOfEntry(e, d)
+func (d *draft) Explanation() string {
+	b, e, j, own := d.service.builder, &d.entry, &d.journey, d.service.own
+	dialled := nameOfEntry(e, d.dial)
 	start := strings.ToUpper(dialled[:1]) + dialled[1:] // of a sentence
 	switch e.Verdict {
 	case IsClusterIP:
@@ -32,19 +21,19 @@ func (r *reason) Explanation() string {
 	case JoinsClusterIP:
 		if own == nil {
 			return fmt.Sprintf("%s jumps into %s, the service's own chain; the rule that leads %s there is gone. %s",
-				start, j.decided.Name, r.nameOfClusterIP(), sourceKept(e))
+				start, j.decided.Name, d.service.nameOfClusterIP(), sourceKept(e))
 		}
 		return fmt.Sprintf("%s jumps into %s, the chain that %s jumps into%s. %s",
-			start, j.decided.Name, r.nameOfClusterIP(), r.neverClusterIP(), sourceKept(e))
+			start, j.decided.Name, d.service.nameOfClusterIP(), d.service.neverClusterIP(), sourceKept(e))
 	case Filtered:
 		return fmt.Sprintf("%s jumps into %s, the chain that %s jumps into, but only for clients from %s; %s. %s",
-			start, j.decided.Name, r.nameOfClusterIP(), prefixes(j.sources), b.fateOfOthers(d), sourceKept(e))
+			start, j.decided.Name, d.service.nameOfClusterIP(), prefixes(j.sources), b.fateOfOthers(d), sourceKept(e))
 	case LocalEndpoints:
 		return fmt.Sprintf("Under externalTrafficPolicy: Local, %s goes to %s only: %s on this node%s. %s",
 			dialled, j.decided.Name, endpoints(e.Endpoints), b.onlyFrom(d, j), sourceKept(e))
 	case SameBackends:
 		return fmt.Sprintf("%s jumps into %s, not into the chain of %s, but both translate to the same endpoints. %s",
-			start, j.decided.Name, r.nameOfClusterIP(), sourceKept(e))
+			start, j.decided.Name, d.service.nameOfClusterIP(), sourceKept(e))
 	case DifferentBackends:
 		return b.explainDifference(e, dialled, start, j, own)
 	case NoEndpoints:
@@ -59,10 +48,10 @@ func (r *reason) Explanation() string {
 
 // InCluster says what pods and the node get from the entry under
 // externalTrafficPolicy: Local, where that differs from what others get.
-func (r *reason) InCluster() string { return r.explainInCluster(r.entry, r.draft) }
+func (d *draft) InCluster() string { return d.service.builder.explainInCluster(&d.entry, d) }
 
 // nameOfEntry is how a sentence names the entry: "NodePort 30080".
-func nameOfEntry(e *Entry, d *draft) string {
+func nameOfEntry(e *Entry, d dial) string {
 	switch e.Kind {
 	case NodePort:
 		return fmt.Sprintf("NodePort %d", d.port)
@@ -157,18 +146,19 @@ func (b *builder) onlyFrom(d *draft, j *journey) string {
 }
 
 func (b *builder) explainDifference(e *Entry, dialled, start string, j, own *journey) string {
-	taker := j.path[len(j.path)-1]
 	switch {
 	case j.ahead:
+		taker := j.path[len(j.path)-1]
 		return fmt.Sprintf("A rule before kube-proxy's takes packets from outside to %s: %s (rule %d of %s) sends them to %s; the service's own chains are not reached.",
 			dialled, taker.Chain().Name, taker.Number(), taker.Chain().Name, endpoints(e.Endpoints))
 	case j.end == translated:
+		taker := j.path[len(j.path)-1]
 		return fmt.Sprintf("%s is translated to %s by rule %d of %s, not through the service's chain.", start, j.to, taker.Number(), taker.Chain().Name)
 	}
 	whose := ""
-	if _, hash := kubeproxy.ParseChainName(j.decided.Name); hash != "" && !b.isOwn(e.Service, j.decided) {
-		if other := b.hashes[hash]; other != nil && other != e.Service {
-			whose = ", the chain of " + nameOf(other)
+	if kind, hash := kubeproxy.ParseChainName(j.decided.Name); kind != kubeproxy.OtherChain && !b.isOwn(e.Service, j.decided) {
+		if place, ok := b.byHash[hash]; ok && b.kins[place].service != nil && &b.kins[place].service.Service != e.Service {
+			whose = ", the chain of " + nameOf(&b.kins[place].service.Service)
 		} else {
 			whose = ", which is no chain of this service"
 		}

@@ -15,10 +15,14 @@ type nodePortRules struct {
 	rules  []*netfilter.Rule
 	on     []netip.Prefix
 	except []netip.Prefix
+	// addresses are those that are known of the addresses that they listen on.
+	addresses []netip.Addr
 }
 
 // gatherNAT finds the entries that nat's KUBE-SERVICES and KUBE-NODEPORTS hold.
 func (b *builder) gatherNAT() {
+	n := serviceRules(b.nat) // most have one
+	b.drafts, b.byDial = make([]*draft, 0, n), make(map[dial]*draft, n)
 	if c := b.nat.Chain(kubeproxy.ServicesChain); c != nil {
 		for r := range c.Rules() {
 			if j, ok := r.Jump(); ok && j.Name == kubeproxy.NodePortsChain {
@@ -43,6 +47,9 @@ func (b *builder) gatherNAT() {
 // draftFor adds a rule of nat to the draft of what it is for.
 func (b *builder) draftFor(dialled dial, r *netfilter.Rule) {
 	d := b.draft(dialled)
+	if d.rules == nil {
+		d.rules = b.slabs.rules.list(1)[:0]
+	}
 	d.rules = append(d.rules, r)
 	if d.claimed {
 		return
@@ -65,7 +72,8 @@ func (b *builder) draftFor(dialled dial, r *netfilter.Rule) {
 func (b *builder) draft(dialled dial) *draft {
 	d := b.byDial[dialled]
 	if d == nil {
-		d = &draft{dial: dialled}
+		d = b.slabs.drafts.one()
+		d.dial = dialled
 		if !dialled.address.IsValid() {
 			d.kind = NodePort
 		}
@@ -113,6 +121,26 @@ func (n *nodePortRules) add(r *netfilter.Rule, family netfilter.Family) {
 		}
 	}
 	n.on = append(n.on, on)
+}
+
+// nodeAddresses are the addresses that node ports listen on: those of the rules,
+// or else the node's.
+func (b *builder) nodeAddresses() (addresses []netip.Addr) {
+	for _, p := range b.nodePorts.on {
+		if p.IsSingleIP() {
+			addresses = append(addresses, p.Addr())
+		}
+	}
+	if len(addresses) > 0 {
+		return addresses
+	}
+	for _, a := range b.snapshot.Addresses {
+		addr := a.Prefix.Addr()
+		if addr.Is4() == (b.family == netfilter.IPv4) && !addr.IsLoopback() && !addr.IsLinkLocalUnicast() {
+			addresses = append(addresses, addr)
+		}
+	}
+	return addresses
 }
 
 // gatherFilter finds what filter refuses because there is no endpoint, and the
@@ -196,8 +224,11 @@ func (b *builder) gatherMissing() {
 			if !ok || !dialled.address.IsValid() {
 				continue
 			}
+			if b.byDial[dialled] != nil {
+				continue
+			}
 			claim, claimed := kubeproxy.ParseComment(r.Comment())
-			if claimed && claim.Kind != kubeproxy.ClaimClusterIP || b.byDial[dialled] != nil {
+			if claimed && claim.Kind != kubeproxy.ClaimClusterIP {
 				continue
 			}
 			if b.large {

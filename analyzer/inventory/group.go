@@ -16,7 +16,7 @@ import (
 func (b *builder) groupByService() {
 	for _, d := range b.drafts {
 		if d.claimed {
-			d.service = b.serviceNamed(d.claim.Port, d.protocol)
+			d.service = b.serviceOfClaim(d)
 			b.checkName(d)
 		}
 	}
@@ -27,81 +27,108 @@ func (b *builder) groupByService() {
 		}
 	}
 	for _, d := range b.drafts {
-		b.members[d.service] = append(b.members[d.service], d)
+		d.service.entries++
+	}
+	for _, d := range b.drafts {
+		g := d.service
+		if g.drafts == nil {
+			g.drafts = b.slabs.members.list(g.entries)[:0]
+		}
+		g.drafts = append(g.drafts, d)
 	}
 	b.settleKinds()
 }
 
-func (b *builder) newService(key serviceKey, protocol uint8) *Service {
-	svc := &Service{
-		Namespace: key.name.Namespace, Name: key.name.Name, PortName: key.name.Port,
+func (b *builder) newService(name kubeproxy.ServicePort, protocol uint8) *group {
+	g := b.slabs.groups.one()
+	g.Service = Service{
+		Namespace: name.Namespace, Name: name.Name, PortName: name.Port,
 		Protocol: protocol, Family: b.family,
 	}
-	b.services[key] = svc
-	b.order = append(b.order, svc)
-	return svc
+	g.builder, g.kin = b, nowhere
+	b.order = append(b.order, g)
+	return g
 }
 
-func (b *builder) serviceNamed(name kubeproxy.ServicePort, protocol uint8) *Service {
+func (b *builder) serviceNamed(name kubeproxy.ServicePort, protocol uint8) *group {
 	key := serviceKey{name: name, protocol: protocol}
-	svc := b.services[key]
-	if svc == nil {
-		svc = b.newService(key, protocol)
-		hash := kubeproxy.Hash(name, netfilter.ProtocolName(protocol))
-		b.hashes[hash] = svc
+	g := b.services[key]
+	if g == nil {
+		g = b.newService(name, protocol)
+		b.services[key] = g
+		b.hasher.Set(name, netfilter.ProtocolName(protocol))
+		g.kin = b.kinOf(b.hasher.Hash())
+		b.kins[g.kin].service = g
 	}
-	return svc
+	return g
+}
+
+// serviceOfClaim is the service that a draft's comment names. Mostly it is known
+// already as that of the chain which the draft leads to.
+func (b *builder) serviceOfClaim(d *draft) *group {
+	for _, r := range d.rules {
+		if j, ok := r.Jump(); ok {
+			if _, place := b.leadsTo(j); place != nowhere {
+				if g := b.kins[place].service; g != nil && g.port() == d.claim.Port && g.Protocol == d.protocol {
+					return g
+				}
+			}
+		}
+	}
+	return b.serviceNamed(d.claim.Port, d.protocol)
+}
+
+// port is the name of the service's port.
+func (g *group) port() kubeproxy.ServicePort {
+	return kubeproxy.ServicePort{Namespace: g.Namespace, Name: g.Name, Port: g.PortName}
 }
 
 // serviceOfChain finds the service of a draft without a name by the hash of
 // the chain it leads to; comments inside that service's chains may name it
 // still, and are believed when the hash is theirs.
-func (b *builder) serviceOfChain(d *draft) *Service {
-	hash := ""
-	for _, r := range append(d.rules, d.missing) {
-		if r == nil {
-			continue
-		}
+func (b *builder) serviceOfChain(d *draft) *group {
+	place := int32(nowhere)
+	for _, r := range d.rules {
 		if j, ok := r.Jump(); ok {
-			if _, h := kubeproxy.ParseChainName(j.Name); h != "" {
-				hash = h
+			if _, p := b.leadsTo(j); p != nowhere {
+				place = p
 			}
 		}
 	}
 	if d.missing != nil {
-		_, hash = kubeproxy.ParseChainName(d.missing.Chain().Name)
+		_, place = b.bears(d.missing.Chain())
 	}
-	if hash == "" {
-		if svc := b.serviceOfObject(d, ""); svc != nil {
-			return svc
+	if place == nowhere {
+		if g := b.serviceOfObject(d, nowhere); g != nil {
+			return g
 		}
 		// Nothing but the address and port tell it from others.
-		return b.newService(serviceKey{hash: d.dial.String()}, d.protocol)
+		return b.newService(kubeproxy.ServicePort{}, d.protocol)
 	}
-	if svc := b.hashes[hash]; svc != nil {
-		return svc
+	if g := b.kins[place].service; g != nil {
+		return g
 	}
-	if name, ok := b.nameInChains(hash, d.protocol); ok {
+	if name, ok := b.nameInChains(place, d.protocol); ok {
 		return b.serviceNamed(name, d.protocol)
 	}
-	if svc := b.serviceOfObject(d, hash); svc != nil {
-		return svc
+	if g := b.serviceOfObject(d, place); g != nil {
+		return g
 	}
-	svc := b.newService(serviceKey{hash: hash}, d.protocol)
-	b.hashes[hash] = svc
-	return svc
+	g := b.newService(kubeproxy.ServicePort{}, d.protocol)
+	b.kins[place].service = g
+	return g
 }
 
 // nameInChains looks for a comment in a service's chains whose name has the
 // chains' hash.
-func (b *builder) nameInChains(hash string, protocol uint8) (kubeproxy.ServicePort, bool) {
-	for _, c := range b.chains[hash] {
+func (b *builder) nameInChains(place int32, protocol uint8) (kubeproxy.ServicePort, bool) {
+	for _, c := range b.kins[place].chains {
 		if c == nil {
 			continue
 		}
 		for r := range c.Rules() {
 			claim, ok := kubeproxy.ParseComment(r.Comment())
-			if ok && kubeproxy.Owns(claim.Port, protocol, hash) {
+			if ok && kubeproxy.Owns(claim.Port, protocol, b.kins[place].hash) {
 				return claim.Port, true
 			}
 		}
@@ -117,55 +144,58 @@ func (b *builder) checkName(d *draft) {
 		if !ok {
 			continue
 		}
-		kind, hash := kubeproxy.ParseChainName(j.Name)
+		kind, place := b.leadsTo(j)
 		if kind == kubeproxy.OtherChain || kind == kubeproxy.EndpointChain {
 			continue
 		}
-		if kubeproxy.Owns(d.claim.Port, d.protocol, hash) {
-			b.hashes[hash] = d.service // the form of the hash that this kube-proxy uses
+		if b.owns(d.service, place) {
+			b.kins[place].service = d.service // the form of the hash that this kube-proxy uses
 			continue
 		}
 		whose := "no service that the rules name"
-		if other := b.hashes[hash]; other != nil {
+		if other := b.kins[place].service; other != nil {
 			whose = other.PortString()
-		} else if name, ok := b.nameInChains(hash, d.protocol); ok {
+		} else if name, ok := b.nameInChains(place, d.protocol); ok {
 			whose = name.String()
 		}
 		b.report(source.Warning, "hash-mismatch", r, "the comment names %s, but %s has the hash of %s; that of %s would be %s",
 			d.claim.Port, j.Name, whose, d.claim.Port,
-			kubeproxy.ChainName(kind, kubeproxy.Hash(d.claim.Port, netfilter.ProtocolName(d.protocol))))
+			kubeproxy.ChainName(kind, b.kins[d.service.kin].hash))
 	}
+}
+
+// owns reports whether chains have the hash of a service's name, in the form of
+// any kube-proxy.
+func (b *builder) owns(g *group, place int32) bool {
+	if place == g.kin {
+		return true
+	}
+	b.hasher.Set(g.port(), netfilter.ProtocolName(g.Protocol))
+	return b.hasher.Owns(b.kins[place].hash)
 }
 
 // checkEndpointNames compares the hashes of a service's endpoint chains with
 // the service and the endpoints.
-func (b *builder) checkEndpointNames(svc *Service) {
-	if svc.Name == "" {
+func (b *builder) checkEndpointNames(g *group) {
+	if g.Name == "" {
 		return
 	}
-	name := kubeproxy.ServicePort{Namespace: svc.Namespace, Name: svc.Name, Port: svc.PortName}
-	if c := cmp.Or(svc.Chains.Service, svc.Chains.Local); c == nil || !ownsChain(name, svc.Protocol, c) {
+	c := cmp.Or(g.Chains.Service, g.Chains.Local)
+	if c == nil || !b.owns(g, b.places[c.Index()]) {
 		return // remarked on already
 	}
-	for i := range svc.Endpoints {
-		e := &svc.Endpoints[i]
-		if b.kinds[e.Chain.Index()] != kubeproxy.EndpointChain {
-			continue
-		}
-		hash := e.Chain.Name[len(e.Chain.Name)-kubeproxy.HashLength:]
-		if kubeproxy.OwnsEndpoint(name, svc.Protocol, e.Addr, hash) {
+	name := g.port()
+	b.hasher.Set(name, netfilter.ProtocolName(g.Protocol))
+	for i := range g.Endpoints {
+		e := &g.Endpoints[i]
+		if b.kinds[e.Chain.Index()] != kubeproxy.EndpointChain || b.hasher.OwnsEndpoint(e.Addr, b.targetOf(e.Chain).hash) {
 			continue
 		}
 		b.report(source.Warning, "hash-mismatch", e.Chain.Rule(e.Chain.NumRules()-1),
 			"%s translates to %s for %s, but has not the hash of that endpoint, which would be %s",
 			e.Chain.Name, e.Addr, name,
-			kubeproxy.ChainName(kubeproxy.EndpointChain, kubeproxy.EndpointHash(name, netfilter.ProtocolName(svc.Protocol), e.Addr)))
+			kubeproxy.ChainName(kubeproxy.EndpointChain, b.hasher.Endpoint(e.Addr)))
 	}
-}
-
-func ownsChain(name kubeproxy.ServicePort, protocol uint8, c *netfilter.Chain) bool {
-	_, hash := kubeproxy.ParseChainName(c.Name)
-	return kubeproxy.Owns(name, protocol, hash)
 }
 
 // settleKinds decides what the address is that filter refuses because its
@@ -179,7 +209,7 @@ func (b *builder) settleKinds() {
 		address         netip.Addr
 	}
 	shown := map[owner]Kind{}
-	nodePorts := map[*Service]bool{}
+	nodePorts := map[*group]bool{}
 	open := slices.ContainsFunc(b.drafts, func(d *draft) bool { return d.kindAssumed && len(d.refusals) > 0 })
 	for _, d := range b.drafts {
 		switch {
@@ -208,7 +238,7 @@ func (b *builder) settleKinds() {
 func (b *builder) kindByTarget(d *draft) Kind {
 	for _, r := range d.rules {
 		if j, ok := r.Jump(); ok {
-			switch kind, _ := kubeproxy.ParseChainName(j.Name); kind {
+			switch b.kindOf(j) {
 			case kubeproxy.FirewallChain:
 				return LoadBalancerIP
 			case kubeproxy.ExternalChain, kubeproxy.XLBChain:
@@ -219,8 +249,8 @@ func (b *builder) kindByTarget(d *draft) Kind {
 	return ClusterIP
 }
 
-func (b *builder) hasHealthCheck(svc *Service) bool {
-	return b.health[[2]string{svc.Namespace, svc.Name}] != 0
+func (b *builder) hasHealthCheck(g *group) bool {
+	return b.health[[2]string{g.Namespace, g.Name}] != 0
 }
 
 func compareServices(a, b *Service) int {

@@ -54,7 +54,7 @@ func (r *ipvsReason) InCluster() string {
 }
 
 func (r *ipvsReason) name() string {
-	return nameOfEntry(r.entry, &draft{dial: r.draft.dial})
+	return nameOfEntry(r.entry, r.draft.dial)
 }
 
 func (r *ipvsReason) ownName() string {

@@ -3,6 +3,7 @@ package inventory
 import (
 	"net/netip"
 	"slices"
+	"strings"
 
 	"github.com/svcpath/svcpath/analyzer/kubeproxy"
 	"github.com/svcpath/svcpath/analyzer/netfilter"
@@ -89,13 +90,13 @@ func (b *builder) step(c *client, r *netfilter.Rule, j *journey) step {
 		b.mark(cond, j)
 		return next
 	}
-	if isJump && b.isEndpointJump(r) {
+	if isJump && b.isEndpointJump(jump) {
 		return b.arrive(r, j)
 	}
 	if r.Target() == nil {
 		return next
 	}
-	kind, _ := kubeproxy.ParseChainName(r.Chain().Name)
+	kind := b.kinds[r.Chain().Index()]
 	switch limited := len(cond.sources) > 0; {
 	case limited && kind == kubeproxy.FirewallChain:
 		return b.takeRanges(c, r, cond, j)
@@ -209,20 +210,24 @@ func (b *builder) mark(cond condition, j *journey) {
 // isMasquerade reports whether a jump leads to the chain that marks packets
 // for masquerading. Fragments often lack the chain; then its name must do.
 func (b *builder) isMasquerade(j *netfilter.Jump) bool {
-	return b.marks(j, kubeproxy.MarkMasqChain, b.masqueradeBits)
+	return b.marks(j, kubeproxy.MarkMasqChain, b.markMasq, b.masqueradeBits)
 }
 
 // isDropMark is isMasquerade for KUBE-MARK-DROP, whose mark kubelet's
 // KUBE-FIREWALL drops.
 func (b *builder) isDropMark(j *netfilter.Jump) bool {
-	return b.marks(j, kubeproxy.MarkDropChain, b.dropBits)
+	return b.marks(j, kubeproxy.MarkDropChain, b.markDrop, b.dropBits)
 }
 
-func (b *builder) marks(j *netfilter.Jump, name string, bits uint32) bool {
-	if j.Chain == nil || !b.nat.Complete && j.Chain.NumRules() == 0 {
+// marks reports whether a jump leads to a chain that sets the bits; usual is the
+// one of the name that does.
+func (b *builder) marks(j *netfilter.Jump, name string, usual *netfilter.Chain, bits uint32) bool {
+	switch {
+	case j.Chain == nil || !b.nat.Complete && j.Chain.NumRules() == 0:
 		return j.Name == name
-	}
-	if j.Name != name && (len(j.Name) < 5 || j.Name[:5] == "KUBE-") {
+	case j.Chain == usual:
+		return true
+	case b.isHashed(j.Chain) || strings.HasPrefix(j.Name, "KUBE-"):
 		return false // service and endpoint chains are too many to look into
 	}
 	set, ok := kubeproxy.SetsMark(j.Chain)

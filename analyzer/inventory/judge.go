@@ -11,53 +11,40 @@ import (
 
 // judge tells the verdicts of a service's entries. That of the cluster IP
 // comes first: the others are told by it.
-func (b *builder) judge(svc *Service) {
-	members := b.members[svc]
-	slices.SortStableFunc(members, func(x, y *draft) int { return x.kind.order() - y.kind.order() })
-	var own *journey // of the cluster IP
-	var first clusterIP
-	svc.Entries = make([]*Entry, 0, len(members))
-	for _, d := range members {
-		j := b.travel(d)
-		if d.kind == ClusterIP && own == nil && d.missing == nil {
-			own = j
+func (b *builder) judge(g *group) {
+	slices.SortStableFunc(g.drafts, func(x, y *draft) int { return x.kind.order() - y.kind.order() })
+	g.Entries = b.slabs.entries.list(len(g.drafts))
+	for i, d := range g.drafts {
+		e, j := &d.entry, &d.journey
+		b.travel(d, j)
+		if d.kind == ClusterIP && g.own == nil && d.missing == nil {
+			g.own = j
 		}
-		e := &Entry{Service: svc, Kind: d.kind, KindAssumed: d.kindAssumed, Port: d.port}
+		*e = Entry{Service: &g.Service, Kind: d.kind, KindAssumed: d.kindAssumed, Port: d.port, Reason: d}
 		if d.kind == NodePort {
 			e.Addresses, e.ExceptAddresses = b.nodePorts.on, b.nodePorts.except
 		} else {
-			e.Addresses = []netip.Prefix{netip.PrefixFrom(d.address, d.address.BitLen())}
+			e.Addresses = b.slabs.prefixes.list(1)
+			e.Addresses[0] = netip.PrefixFrom(d.address, d.address.BitLen())
 		}
-		if d.kind == ClusterIP && first.entry == nil {
-			first.entry = e
+		if d.kind == ClusterIP && g.clusterIP.entry == nil {
+			g.clusterIP.entry = e
 		}
-		b.decide(e, d, j, own)
-		e.Reason = &reason{builder: b, entry: e, draft: d, journey: j, own: own, clusterIP: first}
-		svc.Entries = append(svc.Entries, e)
+		b.decide(e, d, j, g.own)
+		g.Entries[i] = e
 	}
+	slices.SortStableFunc(g.Entries, compareEntries)
 }
 
 // clientOf is the packet that an entry is judged by.
 func (b *builder) clientOf(d *draft) *client {
-	c := &client{protocol: d.protocol, port: d.port, local: no}
+	c := &b.client
+	c.protocol, c.port, c.local = d.protocol, d.port, no
 	if d.kind == NodePort {
-		c.local = yes
-		for _, p := range b.nodePorts.on {
-			if p.IsSingleIP() {
-				c.to = append(c.to, p.Addr())
-			}
-		}
-		if len(c.to) == 0 {
-			for _, a := range b.snapshot.Addresses {
-				addr := a.Prefix.Addr()
-				if addr.Is4() == (b.family == netfilter.IPv4) && !addr.IsLoopback() && !addr.IsLinkLocalUnicast() {
-					c.to = append(c.to, addr)
-				}
-			}
-		}
+		c.to, c.local = b.nodePorts.addresses, yes
 		return c
 	}
-	c.to = []netip.Addr{d.address}
+	c.to = append(b.dialled[:0], d.address)
 	if local, known := b.snapshot.IsLocal(d.address); known {
 		c.local = ternaryOf(local)
 	}
@@ -66,34 +53,40 @@ func (b *builder) clientOf(d *draft) *client {
 
 // travel follows an outside client's packet from PREROUTING to where the
 // entry's rules lead it.
-func (b *builder) travel(d *draft) *journey {
+func (b *builder) travel(d *draft, j *journey) {
 	c := b.clientOf(d)
 	var first *netfilter.Rule // of KUBE-SERVICES
-	start := []*netfilter.Rule{}
+	path := b.path[:0]
 	if b.entered != nil {
-		start = append(start, b.entered)
+		path = append(path, b.entered)
 	}
 	if d.kind == NodePort {
 		if len(b.nodePorts.rules) > 0 {
 			first = b.nodePorts.rules[0]
 			if len(d.rules) > 0 {
-				start = append(start, first)
+				path = append(path, first)
 			}
 		}
 	} else if len(d.rules) > 0 {
 		first = d.rules[0]
 	}
-	if j := b.ahead(c, first); j != nil {
-		j.ahead = true
-		return j
+	if len(b.before) > 0 {
+		if taken, ok := b.ahead(c, first); ok {
+			*j = taken
+			j.ahead = true
+			return
+		}
 	}
-	j := &journey{path: start}
+	j.path, j.stack = path, b.stack[:0]
 	for _, r := range d.rules {
 		if b.step(c, r, j) != next {
 			break
 		}
 	}
-	return j
+	// Room for the next one, and none wasted on this.
+	b.path, b.stack = j.path, j.stack
+	j.path, j.stack = b.slabs.rules.list(len(j.path)), nil
+	copy(j.path, b.path)
 }
 
 // reached tells whether packets from outside come to the rules that the entry
@@ -130,7 +123,7 @@ func (b *builder) decide(e *Entry, d *draft, j *journey, own *journey) {
 		e.Verdict = DifferentBackends
 		e.Masquerade = b.masqueradeOf(j)
 		e.Endpoints = []Endpoint{{Addr: j.to, Probability: all}}
-	case j.end == refused && refusesForLackOfEndpoints(j):
+	case j.end == refused && b.refusesForLackOfEndpoints(j):
 		e.Verdict = NoEndpoints
 	case j.end == fallsThrough && b.refusal(d) != nil:
 		e.Verdict = NoEndpoints
@@ -193,7 +186,7 @@ func (b *builder) decideBackends(e *Entry, d *draft, j *journey, own *journey) {
 		return
 	}
 	svc := e.Service
-	kind, _ := kubeproxy.ParseChainName(j.decided.Name)
+	kind := b.kinds[j.decided.Index()]
 	switch {
 	case e.Kind == ClusterIP:
 		e.Verdict = IsClusterIP
@@ -250,10 +243,10 @@ func (b *builder) masqueradeOf(j *journey) Masquerading {
 // that says so: kube-proxy up to 1.24 marks packets for dropping at the end of
 // an external chain when the node has no endpoint. Without a comment the chain
 // says it: nothing else is refused in those of local endpoints.
-func refusesForLackOfEndpoints(j *journey) bool {
+func (b *builder) refusesForLackOfEndpoints(j *journey) bool {
 	last := j.path[len(j.path)-1]
 	if last.Comment() == "" {
-		kind, _ := kubeproxy.ParseChainName(last.Chain().Name)
+		kind := b.kinds[last.Chain().Index()]
 		return kind == kubeproxy.XLBChain || kind == kubeproxy.LocalChain
 	}
 	claim, ok := kubeproxy.ParseComment(last.Comment())
@@ -307,8 +300,8 @@ func (b *builder) refusalPath(d *draft, j *journey) []*netfilter.Rule {
 }
 
 // checkBackends notes what a service chain deals out to nowhere.
-func (b *builder) checkBackends(svc *Service) {
-	for _, c := range []*netfilter.Chain{svc.Chains.Service, svc.Chains.Local} {
+func (b *builder) checkBackends(g *group) {
+	for _, c := range [...]*netfilter.Chain{g.Chains.Service, g.Chains.Local} {
 		if c == nil {
 			continue
 		}
@@ -317,7 +310,7 @@ func (b *builder) checkBackends(svc *Service) {
 			continue
 		}
 		if found.dead != nil {
-			b.report(source.Warning, "dead-endpoint", found.dead, "%s deals connections of %s to an endpoint chain that translates nothing", c.Name, nameOf(svc))
+			b.report(source.Warning, "dead-endpoint", found.dead, "%s deals connections of %s to an endpoint chain that translates nothing", c.Name, nameOf(&g.Service))
 		}
 		if !found.whole {
 			b.report(source.Warning, "share-left", c.Rule(c.NumRules()-1), "the chances in %s do not add up to 1: some connections get no endpoint", c.Name)

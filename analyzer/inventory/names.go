@@ -28,7 +28,7 @@ type objectNames struct {
 }
 
 type hashedPort struct {
-	hash     string
+	hash     kubeproxy.Hash
 	protocol uint8
 }
 
@@ -64,15 +64,15 @@ func servicePortOf(s *cluster.Service, p *cluster.Port) kubeproxy.ServicePort {
 }
 
 // serviceOfObject finds the service of a draft that no comment names: by the
-// hash of the chain that it leads to, or if it leads to none by what is dialled.
-func (b *builder) serviceOfObject(d *draft, hash string) *Service {
+// hash of the chains that it leads to, or if it leads to none by what is dialled.
+func (b *builder) serviceOfObject(d *draft, place int32) *group {
 	objects, origin := b.named(), NamedByHash
-	c, ok := objects.byHash[hashedPort{hash, d.protocol}]
-	if hash == "" {
-		origin = NamedByAddress
-		if all := objects.claims[d.dial]; len(all) > 0 {
-			c, ok = all[0], true
-		}
+	var c claim
+	var ok bool
+	if place != nowhere {
+		c, ok = objects.byHash[hashedPort{b.kins[place].hash, d.protocol}]
+	} else if all := objects.claims[d.dial]; len(all) > 0 {
+		origin, c, ok = NamedByAddress, all[0], true
 	}
 	if !ok {
 		return nil
@@ -83,8 +83,8 @@ func (b *builder) serviceOfObject(d *draft, hash string) *Service {
 	if !known || svc.NameFrom == NamedByAddress {
 		svc.Object, svc.NameFrom = c.service, origin
 	}
-	if hash != "" {
-		b.hashes[hash] = svc
+	if place != nowhere {
+		b.kins[place].service = svc
 	}
 	return svc
 }

@@ -53,7 +53,7 @@ func (r *nftReason) Explanation() string {
 	return r.unknown(dialled, start)
 }
 
-func (r *nftReason) dialled() string { return nameOfEntry(r.entry, &draft{dial: r.draft.dial}) }
+func (r *nftReason) dialled() string { return nameOfEntry(r.entry, r.draft.dial) }
 
 // nameOfLimiter names the rule that drops clients outside the source ranges.
 func (r *nftReason) nameOfLimiter() string {

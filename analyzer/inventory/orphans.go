@@ -58,9 +58,10 @@ func (b *builder) orphans() {
 // ownerOf names the service port of a chain by the comments in it, when the
 // hash bears them out.
 func (b *builder) ownerOf(c *netfilter.Chain) (string, bool) {
-	_, hash := kubeproxy.ParseChainName(c.Name)
-	if svc := b.hashes[hash]; svc != nil && svc.Name != "" {
-		return svc.PortString(), true
+	if _, place := b.bears(c); place != nowhere {
+		if svc := b.kins[place].service; svc != nil && svc.Name != "" {
+			return svc.PortString(), true
+		}
 	}
 	for r := range c.Rules() {
 		if claim, ok := kubeproxy.ParseComment(r.Comment()); ok {

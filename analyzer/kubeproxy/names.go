@@ -1,13 +1,6 @@
 package kubeproxy
 
-import (
-	"crypto/sha256"
-	"encoding/base32"
-	"net/netip"
-	"strings"
-
-	"github.com/svcpath/svcpath/analyzer/netfilter"
-)
+import "strings"
 
 // A ServicePort is kube-proxy's name of one port of a Service
 // (pkg/proxy/types.go, ServicePortName).
@@ -96,119 +89,41 @@ var chainPrefixes = [...]string{
 	EndpointChain: "KUBE-SEP-",
 }
 
-// HashLength is the number of letters of a chain name's hash.
-const HashLength = 16
+// kindOf is the kind of chain that has the prefix; chainPrefixes the other way
+// round, for the hundred thousands of names of a large node.
+func kindOf(prefix string) ChainKind {
+	switch prefix {
+	case "KUBE-SVC-":
+		return ServiceChain
+	case "KUBE-EXT-":
+		return ExternalChain
+	case "KUBE-SVL-":
+		return LocalChain
+	case "KUBE-FW-":
+		return FirewallChain
+	case "KUBE-XLB-":
+		return XLBChain
+	case "KUBE-SEP-":
+		return EndpointChain
+	}
+	return OtherChain
+}
 
 // ParseChainName takes a chain's name apart. The kind tells what kube-proxy
 // names so, not what the chain does.
-func ParseChainName(name string) (kind ChainKind, hash string) {
-	// All prefixes are KUBE-XX[X]-; the hash is what stands behind the second dash.
-	if len(name) < len("KUBE-FW-")+HashLength || name[:len("KUBE-")] != "KUBE-" {
-		return OtherChain, ""
+func ParseChainName(name string) (kind ChainKind, hash Hash) {
+	if len(name) <= hashLength {
+		return OtherChain, Hash{}
 	}
-	for kind, prefix := range chainPrefixes[ServiceChain:] {
-		if len(name) == len(prefix)+HashLength && name[:len(prefix)] == prefix {
-			hash := name[len(prefix):]
-			if !isHash(hash) {
-				return OtherChain, ""
-			}
-			return ServiceChain + ChainKind(kind), hash
-		}
+	if kind = kindOf(name[:len(name)-hashLength]); kind == OtherChain {
+		return OtherChain, Hash{}
 	}
-	return OtherChain, ""
-}
-
-// isHash reports whether s is made of base32's letters.
-func isHash(s string) bool {
-	for i := range len(s) {
-		if c := s[i]; !(c >= 'A' && c <= 'Z' || c >= '2' && c <= '7') {
-			return false
-		}
+	hash, ok := parseHash(name[len(name)-hashLength:])
+	if !ok {
+		return OtherChain, Hash{}
 	}
-	return true
+	return kind, hash
 }
 
 // ChainName is the name of a chain of the kind with the hash.
-func ChainName(kind ChainKind, hash string) string { return chainPrefixes[kind] + hash }
-
-// A nameHash is the hash in a chain's name, as letters.
-type nameHash [HashLength]byte
-
-// hashOf hashes text as kube-proxy does. Of the sum it takes what the letters
-// need: five bits each.
-func hashOf(text []byte) (h nameHash) {
-	sum := sha256.Sum256(text)
-	base32.StdEncoding.Encode(h[:], sum[:HashLength*5/8])
-	return h
-}
-
-// longName is room for the text that is hashed. Names are shorter, and so
-// nothing is allocated for the hundred thousands of chains of a large node.
-type longName [512]byte
-
-// Hash is the hash that kube-proxy puts into the names of a service port's
-// chains (pkg/proxy/iptables/proxier.go, portProtoHash). protocol is
-// lower case.
-func Hash(port ServicePort, protocol string) string {
-	h := portHash(port, protocol)
-	return string(h[:])
-}
-
-func portHash(port ServicePort, protocol string) nameHash {
-	var room longName
-	return hashOf(append(port.appendTo(room[:0]), protocol...))
-}
-
-// oldPortHash is portHash before 1.16, when an unnamed port kept its colon.
-func oldPortHash(port ServicePort, protocol string) nameHash {
-	var room longName
-	return hashOf(append(port.appendOldTo(room[:0]), protocol...))
-}
-
-// EndpointHash is the hash in an endpoint chain's name (servicePortEndpointChainName).
-func EndpointHash(port ServicePort, protocol string, endpoint netip.AddrPort) string {
-	var room longName
-	h := hashOf(endpoint.AppendTo(append(port.appendTo(room[:0]), protocol...)))
-	return string(h[:])
-}
-
-// Owns reports whether a service chain's hash is that of the service port, in
-// the form of any kube-proxy.
-func Owns(port ServicePort, protocol uint8, hash string) bool {
-	name := netfilter.ProtocolName(protocol)
-	if h := portHash(port, name); string(h[:]) == hash {
-		return true
-	}
-	if port.Port != "" {
-		return false
-	}
-	h := oldPortHash(port, name)
-	return string(h[:]) == hash
-}
-
-// OwnsEndpoint is Owns for an endpoint chain.
-func OwnsEndpoint(port ServicePort, protocol uint8, endpoint netip.AddrPort, hash string) bool {
-	var room longName
-	name := netfilter.ProtocolName(protocol)
-	h := hashOf(endpoint.AppendTo(append(port.appendTo(room[:0]), name...)))
-	if string(h[:]) == hash {
-		return true
-	}
-	if port.Port != "" {
-		return false
-	}
-	h = hashOf(endpoint.AppendTo(append(port.appendOldTo(room[:0]), name...)))
-	return string(h[:]) == hash
-}
-
-// Hashes are the hashes that a service port's chains can have, that of today's
-// kube-proxy first.
-func Hashes(port ServicePort, protocol uint8) []string {
-	name := netfilter.ProtocolName(protocol)
-	hashes := []string{Hash(port, name)}
-	if port.Port == "" {
-		old := oldPortHash(port, name)
-		hashes = append(hashes, string(old[:]))
-	}
-	return hashes
-}
+func ChainName(kind ChainKind, hash Hash) string { return chainPrefixes[kind] + hash.String() }

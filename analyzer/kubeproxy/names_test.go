@@ -24,30 +24,39 @@ func TestHashes(t *testing.T) {
 		{ServicePort{"zoo", "sctp", "diameter"}, netfilter.SCTP, "10.244.0.91:3868", "PCNVMZ4V4H5ZTB36", "CWXRSZIYP2PDOKIQ"},
 	} {
 		name, endpoint := netfilter.ProtocolName(tt.protocol), netip.MustParseAddrPort(tt.endpoint)
-		if got := Hash(tt.port, name); got != tt.service {
-			t.Errorf("Hash(%s, %s) = %s, want %s", tt.port, name, got, tt.service)
+		if got := PortHash(tt.port, name).String(); got != tt.service {
+			t.Errorf("PortHash(%s, %s) = %s, want %s", tt.port, name, got, tt.service)
 		}
-		if got := EndpointHash(tt.port, name, endpoint); got != tt.sep {
+		if got := EndpointHash(tt.port, name, endpoint).String(); got != tt.sep {
 			t.Errorf("EndpointHash(%s, %s, %s) = %s, want %s", tt.port, name, tt.endpoint, got, tt.sep)
 		}
-		if !Owns(tt.port, tt.protocol, tt.service) || Owns(tt.port, tt.protocol, tt.sep) {
+		service, sep := hash(tt.service), hash(tt.sep)
+		if !Owns(tt.port, tt.protocol, service) || Owns(tt.port, tt.protocol, sep) {
 			t.Errorf("Owns(%s) does not tell its hash from another", tt.port)
 		}
-		if !OwnsEndpoint(tt.port, tt.protocol, endpoint, tt.sep) || OwnsEndpoint(tt.port, tt.protocol, endpoint, tt.service) {
+		if !OwnsEndpoint(tt.port, tt.protocol, endpoint, sep) || OwnsEndpoint(tt.port, tt.protocol, endpoint, service) {
 			t.Errorf("OwnsEndpoint(%s) does not tell its hash from another", tt.port)
 		}
 	}
+}
+
+func hash(letters string) Hash {
+	h, ok := parseHash(letters)
+	if !ok {
+		panic("no letters of a hash: " + letters)
+	}
+	return h
 }
 
 // Before 1.16 an unnamed port kept its colon, in comments and in hashes.
 func TestOldHash(t *testing.T) {
 	unnamed := ServicePort{"default", "web", ""}
 	// base32 of the SHA-256 of "default/web:tcp".
-	if old := "BIJGBSD4RZCCZX5R"; !Owns(unnamed, netfilter.TCP, old) {
+	if old := hash("BIJGBSD4RZCCZX5R"); !Owns(unnamed, netfilter.TCP, old) {
 		t.Errorf("the hash of %s with its old colon, %s, is not recognised", unnamed, old)
 	}
 	named := ServicePort{"default", "web", "http"}
-	if Owns(named, netfilter.TCP, "BIJGBSD4RZCCZX5R") {
+	if Owns(named, netfilter.TCP, hash("BIJGBSD4RZCCZX5R")) {
 		t.Errorf("%s owns the hash of an unnamed port", named)
 	}
 }
@@ -72,9 +81,12 @@ func TestParseChainName(t *testing.T) {
 		{"KUBE-PROXY-FIREWALL", OtherChain, ""},
 		{"", OtherChain, ""},
 	} {
-		kind, hash := ParseChainName(tt.name)
-		if kind != tt.kind || hash != tt.hash {
-			t.Errorf("ParseChainName(%q) = %d, %q, want %d, %q", tt.name, kind, hash, tt.kind, tt.hash)
+		kind, got := ParseChainName(tt.name)
+		if kind != tt.kind || kind != OtherChain && got.String() != tt.hash {
+			t.Errorf("ParseChainName(%q) = %d, %q, want %d, %q", tt.name, kind, got, tt.kind, tt.hash)
+		}
+		if kind != OtherChain && ChainName(kind, got) != tt.name {
+			t.Errorf("ChainName(%d, %s) = %q, want %q", kind, got, ChainName(kind, got), tt.name)
 		}
 	}
 }

@@ -147,7 +147,7 @@ func (s *service) addTo(nat, filter table, large bool) {
 		refuse(" has no local endpoints", "DROP")
 	}
 
-	hash := kubeproxy.Hash(port, protocol)
+	hash := kubeproxy.PortHash(port, protocol)
 	chain := func(kind kubeproxy.ChainKind) string { return kubeproxy.ChainName(kind, hash) }
 	all, here := chain(kubeproxy.ServiceChain), chain(kubeproxy.LocalChain)
 	outside, firewall := chain(kubeproxy.ExternalChain), chain(kubeproxy.FirewallChain)

@@ -39,7 +39,7 @@ type Redactor struct {
 
 	ports     map[kubeproxy.ServicePort]bool
 	endpoints []endpointChain
-	hashes    map[string]string // of chain names; nil until all texts were seen
+	hashes    map[kubeproxy.Hash]kubeproxy.Hash // of chain names; nil until all texts were seen
 
 	ranges, opaque int
 }
@@ -49,7 +49,7 @@ type service struct{ namespace, name string }
 
 // An endpointChain is a KUBE-SEP-… chain whose name fits what its rule says.
 type endpointChain struct {
-	hash     string
+	hash     kubeproxy.Hash
 	port     kubeproxy.ServicePort
 	protocol string
 	endpoint netip.AddrPort

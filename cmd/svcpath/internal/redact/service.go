@@ -55,7 +55,8 @@ func (r *Redactor) chainWord(word string) (to string, ok bool) {
 	replaced, ok := r.chainHashes()[hash]
 	if !ok {
 		// A hash can be guessed from names, so it does not stay.
-		replaced = r.letters("hash", hash, kubeproxy.HashLength)
+		sum := r.digest("hash", hash.String())
+		replaced = kubeproxy.Hash(sum[:len(hash)])
 		r.hashes[hash] = replaced
 	}
 	return kubeproxy.ChainName(kind, replaced), true
@@ -63,11 +64,11 @@ func (r *Redactor) chainWord(word string) (to string, ok bool) {
 
 // chainHashes are the hashes of the services that comments name, each with the
 // one that the replaced name has.
-func (r *Redactor) chainHashes() map[string]string {
+func (r *Redactor) chainHashes() map[kubeproxy.Hash]kubeproxy.Hash {
 	if r.hashes != nil {
 		return r.hashes
 	}
-	r.hashes = map[string]string{}
+	r.hashes = map[kubeproxy.Hash]kubeproxy.Hash{}
 	for p := range r.ports {
 		for _, protocol := range []uint8{netfilter.TCP, netfilter.UDP, netfilter.SCTP} {
 			to := kubeproxy.Hashes(r.port(p), protocol)

@@ -148,7 +148,7 @@ func iptablesSide(s *snapshot.Snapshot, family netfilter.Family) *side {
 		refusals: filter != nil && filter.Complete,
 	}
 	if chain != nil {
-		d.at = chain.Pos
+		d.at = chain.Pos()
 	}
 	if d.lossy {
 		d.whole, d.empty = false, false

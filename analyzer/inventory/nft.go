@@ -163,7 +163,7 @@ func (b *nftReader) readNames() {
 		}
 		b.names[i] = n
 		if !n.Owned() {
-			b.report(source.Warning, "hash-mismatch", c.Pos, "the name of chain %s has the hash %s; that of what it names would be %s", c.Name, n.Hash, n.OwnHash())
+			b.report(source.Warning, "hash-mismatch", c.Pos(), "the name of chain %s has the hash %s; that of what it names would be %s", c.Name, n.Hash, n.OwnHash())
 		}
 		chains := b.chains[keyOf(n)]
 		switch n.Kind {

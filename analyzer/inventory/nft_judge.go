@@ -268,7 +268,7 @@ func (b *nftReader) checkBackends(svc *Service) {
 		}
 		for _, e := range found.endpoints {
 			if n := b.nameOf(e.Chain); n.Kind == kubeproxy.EndpointChain && !n.Cut && n.Endpoint != e.Addr {
-				b.report(source.Warning, "hash-mismatch", e.Chain.Pos, "%s is named for endpoint %s, but translates to %s", e.Chain.Name, n.Endpoint, e.Addr)
+				b.report(source.Warning, "hash-mismatch", e.Chain.Pos(), "%s is named for endpoint %s, but translates to %s", e.Chain.Name, n.Endpoint, e.Addr)
 			}
 		}
 	}
@@ -289,9 +289,9 @@ func (b *nftReader) orphans() {
 	}
 	for i, c := range found {
 		if i == maxOrphans {
-			b.report(source.Warning, "orphan-chain", c.Pos, "nothing leads to %d more service and endpoint chains, first %s", len(found)-i, c.Name)
+			b.report(source.Warning, "orphan-chain", c.Pos(), "nothing leads to %d more service and endpoint chains, first %s", len(found)-i, c.Name)
 			break
 		}
-		b.report(source.Warning, "orphan-chain", c.Pos, "nothing leads to %s, which holds %d rules: its element was removed, or the chain was left behind", c.Name, c.NumRules())
+		b.report(source.Warning, "orphan-chain", c.Pos(), "nothing leads to %s, which holds %d rules: its element was removed, or the chain was left behind", c.Name, c.NumRules())
 	}
 }

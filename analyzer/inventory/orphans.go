@@ -30,7 +30,7 @@ func (b *builder) orphans() {
 	}
 	if b.large {
 		b.diagnostics = append(b.diagnostics, source.Diagnostic{
-			Severity: source.Info, Code: "stale-chain", Pos: found[0].Pos,
+			Severity: source.Info, Code: "stale-chain", Pos: found[0].Pos(),
 			Message: fmt.Sprintf("nothing leads to %d service and endpoint chains of table nat, %s, first %s: on clusters with more than 1,000 endpoints kube-proxy leaves chains in place until its next full sync",
 				len(found), b.family, found[0].Name),
 		})
@@ -39,7 +39,7 @@ func (b *builder) orphans() {
 	for i, c := range found {
 		if i == maxOrphans {
 			b.diagnostics = append(b.diagnostics, source.Diagnostic{
-				Severity: source.Warning, Code: "orphan-chain", Pos: c.Pos,
+				Severity: source.Warning, Code: "orphan-chain", Pos: c.Pos(),
 				Message: fmt.Sprintf("nothing leads to %d more service and endpoint chains, first %s", len(found)-i, c.Name),
 			})
 			break
@@ -49,7 +49,7 @@ func (b *builder) orphans() {
 			whose = " of " + name
 		}
 		b.diagnostics = append(b.diagnostics, source.Diagnostic{
-			Severity: source.Warning, Code: "orphan-chain", Pos: c.Pos,
+			Severity: source.Warning, Code: "orphan-chain", Pos: c.Pos(),
 			Message: fmt.Sprintf("nothing leads to %s%s, which holds %d rules: its rule was removed, or the chain was left behind", c.Name, whose, c.NumRules()),
 		})
 	}

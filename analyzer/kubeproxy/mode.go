@@ -54,7 +54,7 @@ func Detect(s *snapshot.Snapshot) (Mode, []Evidence) {
 				mode, ok = IPTables, hashes
 			}
 			if ok && !seen[mode] {
-				note(mode, "chain "+c.Name+" in table "+t.Name+", "+t.Family.String(), c.Pos)
+				note(mode, "chain "+c.Name+" in table "+t.Name+", "+t.Family.String(), c.Pos())
 			}
 		}
 	}

@@ -87,7 +87,7 @@ func (t *Table) owns(j *Jump) bool {
 
 // KeepJump is KeepStatement for "-j name", without a look at the chain.
 func (t *Table) KeepJump(name string) StatementList {
-	return StatementList{number: isJump | t.number(name), length: 1}
+	return StatementList{number: t.jump(name), length: 1}
 }
 
 // KeepStatements keeps a copy of the list, of up to 65,535 statements.
@@ -126,7 +126,7 @@ func (c *Chain) AddRule(d Draft) {
 	r.offset, r.length, r.line = uint32(len(t.odd)-1), isOdd, int32(d.pos.Line)
 	r.setParts(t.KeepMatches(d.matches), t.KeepStatements(d.statements))
 	if d.counted {
-		r.counters = t.counters.add(d.counters) + 1
+		r.counters = t.keepCounters(d.counters)
 	}
 }
 
@@ -147,40 +147,11 @@ func (c *Chain) AddLine(text source.Span, matches MatchList, statements Statemen
 	r.line = int32(text.Line)
 	r.setParts(matches, statements)
 	if counters != nil {
-		r.counters = t.counters.add(*counters) + 1
+		r.counters = t.keepCounters(*counters)
 	}
 }
 
 func (r *Rule) setParts(m MatchList, s StatementList) {
 	r.matches, r.numMatches = m.number, m.length
 	r.statements, r.numStatements = s.number, s.length
-}
-
-// add appends an empty rule. The rules of one chain stand in a row in memory,
-// and those of many chains in one piece of it: most have two or three. A chain
-// that others came after moves to a piece of its own when it gets more rules.
-func (c *Chain) add() *Rule {
-	t := c.Table
-	if t.last != c && len(c.rules) == 0 {
-		if l := t.last; l != nil {
-			c.rules = l.rules[len(l.rules):]
-			l.rules = l.rules[:len(l.rules):len(l.rules)]
-		}
-		t.last = c
-	}
-	n := len(c.rules)
-	if n == cap(c.rules) {
-		size := max(2*n, 4)
-		if t.last == c {
-			size = max(2*n, chunkSize(t.rules>>chunkBits))
-		}
-		grown := make([]Rule, n, size)
-		copy(grown, c.rules)
-		c.rules = grown
-	}
-	c.rules = c.rules[:n+1]
-	r := &c.rules[n]
-	r.chain, r.number = c, int32(n+1)
-	t.rules++
-	return r
 }

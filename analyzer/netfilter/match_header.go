@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+	"unique"
 )
 
 // A Side says which of a packet's two addresses, ports or interfaces is meant.
@@ -21,8 +22,21 @@ const (
 // mask, also one with holes; then Mask is valid and Prefix is the bare address.
 type Network struct {
 	Prefix netip.Prefix
-	Mask   netip.Addr // valid only if the mask has holes
+	Mask   Mask // valid only if the mask has holes
 }
+
+// A Mask says which bits of an address count, whether or not they stand in one
+// row. It is small, for hardly any network has one.
+type Mask struct{ bits unique.Handle[netip.Addr] }
+
+// MaskOf is the mask with the bits of an address.
+func MaskOf(bits netip.Addr) Mask { return Mask{unique.Make(bits)} }
+
+// IsValid reports whether there is a mask: the zero Mask is none.
+func (m Mask) IsValid() bool { return m != Mask{} }
+
+// Bits are the mask's bits as an address.
+func (m Mask) Bits() netip.Addr { return m.bits.Value() }
 
 // Contains reports whether the address is in the network. Addresses of
 // another family are not.
@@ -34,7 +48,7 @@ func (n Network) Contains(a netip.Addr) bool {
 	if net.BitLen() != a.BitLen() {
 		return false
 	}
-	x, y, m := net.As16(), a.As16(), n.Mask.As16()
+	x, y, m := net.As16(), a.As16(), n.Mask.Bits().As16()
 	for i := range x {
 		if x[i]&m[i] != y[i]&m[i] {
 			return false
@@ -46,7 +60,7 @@ func (n Network) Contains(a netip.Addr) bool {
 // String is "10.0.0.0/8", or "10.0.0.1/255.0.255.255" for a mask with holes.
 func (n Network) String() string {
 	if n.Mask.IsValid() {
-		return addrString(n.Prefix.Addr()) + "/" + addrString(n.Mask)
+		return addrString(n.Prefix.Addr()) + "/" + addrString(n.Mask.Bits())
 	}
 	return addrString(n.Prefix.Addr()) + "/" + strconv.Itoa(n.Prefix.Bits())
 }

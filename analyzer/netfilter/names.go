@@ -4,22 +4,24 @@ import (
 	"encoding/binary"
 	"hash/maphash"
 	"math/bits"
+	"slices"
+	"strings"
 )
 
-// names finds a table's chains by name: a hash table with open addressing whose
-// slots hold the names themselves. A name is looked for in one place in memory,
-// and not in the chain and the text besides: each of a million jumps asks, and
-// memory is what it waits for.
+// names finds the numbers of a table's chains by name: a hash table with open
+// addressing whose slots hold the names themselves. A name is looked for in one
+// place in memory, and not in the chain and the text besides: each of a million
+// jumps asks, and memory is what it waits for.
 type names struct {
 	slots []nameSlot
 	taken int
-	odd   map[string]uint32 // numbers of chains whose names no slot can hold, plus 1
+	odd   map[string]uint32 // those that no slot can hold
 }
 
 // A nameSlot is empty when its number is 0.
 type nameSlot struct {
 	name   slotName
-	number uint32 // of the chain in Table.named, plus 1
+	number uint32 // of the chain, plus 1
 }
 
 // A slotName is a name with zeros behind it. The kernel's names are no longer
@@ -47,19 +49,15 @@ func inSlot(name string) (s slotName, ok bool) {
 // names fall together.
 var seed = maphash.MakeSeed()
 
-// find gives the number of the name's chain, plus 1; 0 if there is none.
-func (n *names) find(name string) (number uint32) {
-	s, ok := inSlot(name)
-	if !ok || len(n.slots) == 0 {
-		return n.odd[name]
-	}
-	return n.slot(name, s).number
+// place is the slot where the search for a name begins.
+func (n *names) place(name string) int {
+	at, _ := bits.Mul64(maphash.String(seed, name), uint64(len(n.slots)))
+	return int(at)
 }
 
 // slot is the one that has the name, or the empty one where it belongs.
-func (n *names) slot(name string, s slotName) *nameSlot {
-	at, _ := bits.Mul64(maphash.String(seed, name), uint64(len(n.slots)))
-	for i := int(at); ; i++ {
+func (n *names) slot(place int, s slotName) *nameSlot {
+	for i := place; ; i++ {
 		if i == len(n.slots) {
 			i = 0
 		}
@@ -69,36 +67,77 @@ func (n *names) slot(name string, s slotName) *nameSlot {
 	}
 }
 
-// add gives a name that is not there yet to the chain of that number.
-func (n *names) add(named *slab[Chain], name string, number uint32) {
+// find gives the number of the name's chain.
+func (n *names) find(name string) (number uint32, found bool) {
 	s, ok := inSlot(name)
 	if !ok {
-		if n.odd == nil {
-			n.odd = map[string]uint32{}
+		number, found = n.odd[name]
+		return number, found
+	}
+	if len(n.slots) == 0 {
+		return 0, false
+	}
+	slot := n.slot(n.place(name), s)
+	return slot.number - 1, slot.number > 0
+}
+
+// add gives slots to chains whose names have none yet.
+func (n *names) add(chains ...*Chain) {
+	if need := n.taken + len(chains); 8*need > 7*len(n.slots) {
+		n.resize(max(64, 2*len(n.slots), need*5/4))
+	}
+	for some := range slices.Chunk(chains, together) {
+		var places [together]int
+		for i, c := range some {
+			places[i] = n.place(c.Name)
 		}
-		n.odd[name] = number + 1
+		n.fetch(places[:len(some)])
+		for i, c := range some {
+			n.put(c, places[i])
+		}
+	}
+}
+
+// together is how many slots are fetched from memory together.
+const together = 32
+
+// fetch looks at slots, so that they are near when they are needed one by one:
+// the processor waits for all of them at the same time.
+func (n *names) fetch(places []int) (sum int) {
+	for _, place := range places {
+		sum += int(n.slots[place].number)
+	}
+	return sum
+}
+
+func (n *names) put(c *Chain, place int) {
+	if s, ok := inSlot(c.Name); ok {
+		*n.slot(place, s) = nameSlot{s, c.number() + 1}
+		n.taken++
 		return
 	}
-	if 8*(n.taken+1) > 7*len(n.slots) {
-		n.resize(named, max(64, 2*len(n.slots)))
+	if n.odd == nil {
+		n.odd = map[string]uint32{}
 	}
-	*n.slot(name, s) = nameSlot{s, number + 1}
-	n.taken++
+	n.odd[c.Name] = c.number()
 }
 
-// expect makes room for so many names more.
-func (n *names) expect(named *slab[Chain], more int) {
-	if size := (n.taken + more) * 5 / 4; size > len(n.slots) {
-		n.resize(named, size)
-	}
-}
-
-func (n *names) resize(named *slab[Chain], size int) {
+func (n *names) resize(size int) {
 	old := n.slots
 	n.slots = make([]nameSlot, size)
 	for _, slot := range old {
-		if slot.number != 0 {
-			*n.slot(named.at(slot.number-1).Name, slot.name) = slot
+		if slot.number > 0 {
+			*n.slot(n.place(slot.name.String()), slot.name) = slot
 		}
 	}
+}
+
+// String is the name.
+func (s slotName) String() string {
+	var b [slotNameSize]byte
+	binary.LittleEndian.PutUint64(b[0:], s.first)
+	binary.LittleEndian.PutUint64(b[8:], s.second)
+	binary.LittleEndian.PutUint64(b[16:], s.third)
+	binary.LittleEndian.PutUint32(b[24:], s.last)
+	return strings.TrimRight(string(b[:]), "\x00")
 }

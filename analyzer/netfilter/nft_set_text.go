@@ -101,8 +101,8 @@ func (f *Flowtable) writeNFT(b *strings.Builder) {
 
 func (c *Chain) writeNFT(b *strings.Builder) {
 	fmt.Fprintf(b, "\tchain %s {\n", c.Name)
-	if c.Comment != "" {
-		fmt.Fprintf(b, "\t\tcomment \"%s\"\n", c.Comment)
+	if c.Comment() != "" {
+		fmt.Fprintf(b, "\t\tcomment \"%s\"\n", c.Comment())
 	}
 	if base := c.Base; base != nil {
 		fmt.Fprintf(b, "\t\ttype %s hook %s ", base.Type, base.Hook)

@@ -19,7 +19,7 @@ type Rule struct {
 	offset, length uint32 // of the text in the table's file; length isOdd: number in Table.odd
 	line           int32
 	number         int32
-	counters       uint32 // number in Table.counters, plus 1; 0 when not counted
+	counters       uint32 // see Table.keepCounters
 	matches        uint32
 	statements     uint32
 	numMatches     uint16
@@ -59,10 +59,7 @@ func (r *Rule) Text() string {
 // Counters are the rule's counters. ok is false when the dump has none, which
 // is not the same as no traffic.
 func (r *Rule) Counters() (c Counters, ok bool) {
-	if r.counters == 0 {
-		return Counters{}, false
-	}
-	return *r.chain.Table.counters.at(r.counters - 1), true
+	return r.chain.Table.counted(r.counters)
 }
 
 // Matches are the rule's conditions in the order in which the kernel tests

@@ -16,15 +16,34 @@ func chunkSize(others int) int { return min(32<<min(others, chunkBits), 1<<chunk
 
 // add keeps a copy of a list that is not empty, and gives its number.
 func (s *slab[T]) add(list ...T) (number uint32) {
+	number = s.room(len(list))
+	copy(s.list(number, len(list)), list)
+	return number
+}
+
+// room makes room for a list of n values, above 0, and gives its number.
+func (s *slab[T]) room(n int) (number uint32) {
 	last := len(s.chunks) - 1
-	if last < 0 || len(list) > cap(s.chunks[last])-len(s.chunks[last]) {
+	if last < 0 || n > cap(s.chunks[last])-len(s.chunks[last]) || len(s.chunks[last]) > 1<<chunkBits-1 {
 		last++
-		s.chunks = append(s.chunks, make([]T, 0, max(chunkSize(last), len(list))))
+		s.chunks = append(s.chunks, make([]T, 0, max(chunkSize(last), n)))
 	}
 	chunk := &s.chunks[last]
 	number = uint32(last<<chunkBits | len(*chunk))
-	*chunk = append(*chunk, list...)
+	*chunk = (*chunk)[:len(*chunk)+n]
 	return number
+}
+
+// extend makes a list of n values longer by one, if it is the last and there is
+// room behind it.
+func (s *slab[T]) extend(number uint32, n int) bool {
+	last := len(s.chunks) - 1
+	chunk := &s.chunks[last]
+	if int(number>>chunkBits) != last || int(number&(1<<chunkBits-1))+n != len(*chunk) || len(*chunk) == cap(*chunk) {
+		return false
+	}
+	*chunk = (*chunk)[:len(*chunk)+1]
+	return true
 }
 
 // list is the list of that number, which has n values.

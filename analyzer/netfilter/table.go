@@ -3,6 +3,7 @@ package netfilter
 import (
 	"iter"
 	"slices"
+	"strings"
 
 	"github.com/svcpath/svcpath/analyzer/source"
 )
@@ -32,28 +33,34 @@ type Table struct {
 	Flowtables []Flowtable
 
 	chains []*Chain // those that are declared, in the dump's order
+	// Those from number ordered on have names in ascending order, and are not
+	// among names yet: they get there at once, see settle. Most tables declare
+	// all of their chains so.
+	ordered int
 	// named are the chains of all names that the table has heard of, declared
 	// or merely jumped to, in the order in which it did. The jump to each has
 	// the same number among jumps.
 	named slab[Chain]
 	jumps slab[Statement]
 	names names
-	asked struct { // the last one: every other rule of kube-proxy's jumps to one chain
-		name   string
-		number uint32
+	asked struct { // the last jump: every other rule of kube-proxy's has the same
+		name string
+		list uint32 // 0 before the first
 	}
 	gotos map[string]*Jump
 	sets  []*Set // those that are declared, in the dump's order
 	// setNames are the sets of all names that the table has heard of.
 	setNames map[string]*Set
 
-	rules      int
-	last       *Chain       // whose rules have room behind them
-	file       *source.File // that the texts of rules are parts of
-	odd        []oddText
+	numRules   int
+	rules      slab[Rule]
 	matches    slab[Match]
 	statements slab[Statement]
 	counters   slab[Counters]
+	file       *source.File // that the texts of rules are parts of
+	odd        []oddText
+	places     []source.Position // of chains, in other files
+	comments   map[*Chain]string
 }
 
 // NewTable makes an empty table.
@@ -61,56 +68,84 @@ func NewTable(family Family, name string) *Table {
 	return &Table{Family: family, Name: name}
 }
 
-// Expect makes room for so many chains more, and for as many names.
-func (t *Table) Expect(chains int) {
-	t.chains = slices.Grow(t.chains, chains)
-	t.names.expect(&t.named, chains)
-}
-
 // notDeclared is the index of a chain that is only known by name.
 const notDeclared = -1
 
-// number is the number of a name's chain, which is made if there is none.
-func (t *Table) number(name string) uint32 {
-	if t.asked.name == name && len(t.named.chunks) > 0 {
-		return t.asked.number
-	}
-	found := t.names.find(name)
-	if found == 0 {
-		found = 1 + t.named.add(Chain{Table: t, Name: name, index: notDeclared, jump: Jump{Name: name}})
-		jump := &t.named.at(found - 1).jump
-		jump.list = isJump | t.jumps.add(jump)
-		t.names.add(&t.named, name, found-1)
-	}
-	t.asked.name, t.asked.number = name, found-1
-	return found - 1
+// hear makes the chain of a name that the table has not heard of.
+func (t *Table) hear(name string) *Chain {
+	number := t.named.add(Chain{Table: t, Name: name, index: notDeclared, jump: Jump{Name: name}})
+	c := t.named.at(number)
+	c.jump.list = isJump | t.jumps.add(&c.jump)
+	return c
 }
 
-func (t *Table) chain(name string) *Chain { return t.named.at(t.number(name)) }
+// find finds the chain of a name that the table has heard of, else nil. It
+// changes nothing, for many goroutines may ask at the end.
+func (t *Table) find(name string) *Chain {
+	if number, found := t.names.find(name); found {
+		return t.named.at(number)
+	}
+	if t.follows(name) {
+		return nil
+	}
+	some := t.chains[t.ordered:]
+	i, found := slices.BinarySearchFunc(some, name, func(c *Chain, name string) int { return strings.Compare(c.Name, name) })
+	if !found {
+		return nil
+	}
+	return some[i]
+}
+
+// follows reports whether a name stands behind those of all chains in order.
+func (t *Table) follows(name string) bool {
+	return t.ordered == len(t.chains) || t.chains[len(t.chains)-1].Name < name
+}
+
+// settle puts the chains in order among names.
+func (t *Table) settle() {
+	if t.ordered < len(t.chains) {
+		t.names.add(t.chains[t.ordered:]...)
+		t.ordered = len(t.chains)
+	}
+}
 
 // AddChain declares a chain. A name that is declared already gives the chain
 // there is, with added false.
 func (t *Table) AddChain(name string, pos source.Position) (chain *Chain, added bool) {
-	c := t.chain(name)
-	if c.index != notDeclared {
+	c := t.find(name)
+	switch {
+	case c == nil:
+		c = t.hear(name)
+		if !t.follows(name) {
+			t.settle()
+		}
+		t.declare(c, pos)
+	case c.index != notDeclared:
 		return c, false
-	}
-	c.Pos, c.index = pos, int32(len(t.chains))
-	t.chains = append(t.chains, c)
-	c.jump.Chain = c
-	if g := t.gotos[name]; g != nil {
-		g.Chain = c
+	default:
+		t.settle()
+		t.declare(c, pos)
+		t.ordered = len(t.chains)
 	}
 	return c, true
 }
 
+func (t *Table) declare(c *Chain, pos source.Position) {
+	if len(t.chains) == cap(t.chains) {
+		t.chains = slices.Grow(t.chains, max(len(t.chains), 8))
+	}
+	c.index = int32(len(t.chains))
+	t.chains = append(t.chains, c)
+	c.SetPos(pos)
+	c.jump.Chain = c
+	if g := t.gotos[c.Name]; g != nil {
+		g.Chain = c
+	}
+}
+
 // Chain finds a declared chain, nil if there is none of that name.
 func (t *Table) Chain(name string) *Chain {
-	number := t.names.find(name)
-	if number == 0 {
-		return nil
-	}
-	if c := t.named.at(number - 1); c.index != notDeclared {
+	if c := t.find(name); c != nil && c.index != notDeclared {
 		return c
 	}
 	return nil
@@ -123,7 +158,22 @@ func (t *Table) Chains() []*Chain { return t.chains }
 // Jump is the statement "-j name", Goto "-g name": one of each for a name, so
 // that a table with a million rules holds as many jumps as it has chains. A
 // jump to a chain that is declared later finds it then.
-func (t *Table) Jump(name string) *Jump { return &t.chain(name).jump }
+func (t *Table) Jump(name string) *Jump { return &t.named.at(t.jump(name) &^ isJump).jump }
+
+// jump is the number of the list that is a jump alone.
+func (t *Table) jump(name string) (list uint32) {
+	if t.asked.list == 0 || t.asked.name != name {
+		t.settle()
+		number, found := t.names.find(name)
+		if !found {
+			c := t.hear(name)
+			t.names.add(c)
+			number = c.number()
+		}
+		t.asked.name, t.asked.list = name, isJump|number
+	}
+	return t.asked.list
+}
 
 // Goto is Jump for "-g".
 func (t *Table) Goto(name string) *Jump {
@@ -140,7 +190,7 @@ func (t *Table) Goto(name string) *Jump {
 }
 
 // NumRules counts the rules of all chains.
-func (t *Table) NumRules() int { return t.rules }
+func (t *Table) NumRules() int { return t.numRules }
 
 // Rules runs over the rules of all chains, chain by chain.
 func (t *Table) Rules() iter.Seq[*Rule] {

@@ -97,7 +97,7 @@ func (w *graphJSON) chain(part graphPart, c *netfilter.Chain, loop bool) {
 		}
 	}
 	w.number("rules", c.NumRules())
-	w.pos(c.Pos)
+	w.pos(c.Pos())
 	w.key("hooks")
 	w.line = append(w.line, '[')
 	for i, h := range part.Hooks(c) {

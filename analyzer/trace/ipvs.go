@@ -48,7 +48,7 @@ func traceOfIPVS(s *snapshot.Snapshot) (source.Position, string) {
 	for _, t := range s.Tables {
 		for _, name := range [...]string{"KUBE-NODE-PORT", "KUBE-LOAD-BALANCER", "KUBE-IPVS-FILTER"} {
 			if c := t.Chain(name); c != nil {
-				return c.Pos, "chain " + name
+				return c.Pos(), "chain " + name
 			}
 		}
 	}

@@ -231,7 +231,7 @@ func mapped(a netip.Addr, to netfilter.Network) netip.Addr {
 	for i := range x {
 		mask := byte(0xff)
 		if to.Mask.IsValid() {
-			mask = to.Mask.AsSlice()[i]
+			mask = to.Mask.Bits().AsSlice()[i]
 		} else if left := to.Prefix.Bits() - 8*i; left < 8 {
 			mask = ^byte(0xff >> max(left, 0))
 		}

@@ -235,7 +235,7 @@ func (f *family) remarkTiesWith(s stage, chains []*netfilter.Chain) {
 func (f *family) remarkTie(c *netfilter.Chain, with string) {
 	f.remarks = append(f.remarks, source.Diagnostic{
 		Severity: source.Info,
-		Pos:      c.Pos,
+		Pos:      c.Pos(),
 		Code:     "same-priority",
 		Message: fmt.Sprintf("chain %s of table %s is not alone at hook %s with priority %d: %s",
 			c.Name, c.Table.Name, c.Base.Hook, c.Base.Priority, with),

@@ -306,7 +306,7 @@ func (w *walk) isWalked(chain *netfilter.Chain) bool {
 func (w *walk) enter(number int32) {
 	v := w.visits.things[number]
 	if w.isWalked(v.chain) {
-		w.remark(source.Error, "loop", v.chain.Pos, "chain %s leads back to itself; no kernel loads such a table", v.chain.Name)
+		w.remark(source.Error, "loop", v.chain.Pos(), "chain %s leads back to itself; no kernel loads such a table", v.chain.Name)
 		w.know(number, []exit{{
 			particle: particle{packet: v.packet, mass: wholeMass, trail: w.note(nil, v.packet, "goes round in a loop through chain "+v.chain.Name)},
 			way:      lost,

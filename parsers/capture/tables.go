@@ -39,11 +39,13 @@ func (r *reading) captured() []*netfilter.Table {
 func join(to, from *netfilter.Table) {
 	to.Inferred = to.Inferred && from.Inferred
 	for _, chain := range from.Chains() {
-		joined, added := to.AddChain(chain.Name, chain.Pos)
-		if added {
-			joined.Base, joined.Implied, joined.Counters = chain.Base, chain.Implied, chain.Counters
-		} else if joined.Implied && !chain.Implied {
-			joined.Base, joined.Implied, joined.Counters, joined.Pos = chain.Base, false, chain.Counters, chain.Pos
+		joined, added := to.AddChain(chain.Name, chain.Pos())
+		if added || joined.Implied && !chain.Implied {
+			joined.Base, joined.Implied = chain.Base, chain.Implied
+			joined.SetPos(chain.Pos())
+			if c, ok := chain.Counters(); ok {
+				joined.SetCounters(c)
+			}
 		}
 		for rule := range chain.Rules() {
 			moved := netfilter.NewRule(rule.Pos(), rule.Text(), rule.Matches(), retarget(to, rule.Statements()))

@@ -130,7 +130,7 @@ func TestJoinedFragments(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
-	if c := table.Chain("KUBE-NODEPORTS"); c.Implied || c.Pos.Line != 6 {
-		t.Errorf("the line that declares a chain counts: implied %v, line %d", c.Implied, c.Pos.Line)
+	if c := table.Chain("KUBE-NODEPORTS"); c.Implied || c.Pos().Line != 6 {
+		t.Errorf("the line that declares a chain counts: implied %v, line %d", c.Implied, c.Pos().Line)
 	}
 }

@@ -28,6 +28,7 @@ type example[T any] struct {
 var (
 	compareAddrs = cmp.Comparer(func(a, b netip.Addr) bool { return a == b })
 	comparePfx   = cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })
+	compareMask  = cmp.Comparer(func(a, b nf.Mask) bool { return a == b })
 )
 
 func addr(s string) netip.Addr { return netip.MustParseAddr(s) }
@@ -58,7 +59,7 @@ var v4Matches = []example[nf.Match]{
 	{in: "--source 10.0.0.1", want: &nf.Addr{Net: network4("10.0.0.1/32")}, prints: "-s 10.0.0.1/32"},
 	{in: "-d 10.0.0.0/255.0.0.0", want: &nf.Addr{Side: nf.Destination, Net: network4("10.0.0.0/8")}, prints: "-d 10.0.0.0/8"},
 	{in: "! -d 10.0.0.1/255.0.255.255", want: &nf.Addr{Side: nf.Destination, Not: true,
-		Net: nf.Network{Prefix: netip.MustParsePrefix("10.0.0.1/32"), Mask: addr("255.0.255.255")}}},
+		Net: nf.Network{Prefix: netip.MustParsePrefix("10.0.0.1/32"), Mask: nf.MaskOf(addr("255.0.255.255"))}}},
 	{in: "--dst 10.0.0.0/8", want: &nf.Addr{Side: nf.Destination, Net: network4("10.0.0.0/8")}, prints: "-d 10.0.0.0/8"},
 	{in: "-i eth0", want: &nf.Interface{Name: "eth0"}},
 	{in: "! -i veth+", want: &nf.Interface{Not: true, Name: "veth", Prefix: true}},
@@ -240,7 +241,7 @@ var v4Matches = []example[nf.Match]{
 var v6Matches = []example[nf.Match]{
 	{in: "-s fd00::1/128", want: &nf.Addr{Net: network4("fd00::1/128")}},
 	{in: "! -d fd00::/8", want: &nf.Addr{Side: nf.Destination, Not: true, Net: network4("fd00::/8")}},
-	{in: "-s fd00::1/ffff::ffff", want: &nf.Addr{Net: nf.Network{Prefix: netip.MustParsePrefix("fd00::1/128"), Mask: addr("ffff::ffff")}}},
+	{in: "-s fd00::1/ffff::ffff", want: &nf.Addr{Net: nf.Network{Prefix: netip.MustParsePrefix("fd00::1/128"), Mask: nf.MaskOf(addr("ffff::ffff"))}}},
 	{in: "-s ::1.2.3.4/128", want: &nf.Addr{Net: network4("::102:304/128")}},
 	{in: "-s ::ffff:1.2.3.4/128", want: &nf.Addr{Net: nf.Network{Prefix: netip.PrefixFrom(addr("::ffff:1.2.3.4"), 128)}}},
 	{in: "-p ipv6-icmp", want: &nf.Protocol{Number: nf.ICMPv6, Name: "ipv6-icmp"}},
@@ -273,7 +274,7 @@ func TestMatches(t *testing.T) {
 				r, diagnostics := rule(t, family, strings.TrimSpace("-A X "+e.with+" "+e.in+" -j ACCEPT"))
 				matches := r.Matches()
 				got := matches[len(matches)-1]
-				if diff := cmp.Diff(e.want, got, compareAddrs, comparePfx); diff != "" {
+				if diff := cmp.Diff(e.want, got, compareAddrs, comparePfx, compareMask); diff != "" {
 					t.Errorf("parsed (-want +got):\n%s", diff)
 				}
 				if len(diagnostics) > 0 {

@@ -155,30 +155,8 @@ func (p *parser) content(at source.Cursor, line, body string) (known, taken bool
 	if p.table == nil {
 		return true, p.addLoose(at, line, body)
 	}
-	if p.table.declared && len(p.table.Chains()) == fewChains {
-		p.table.Expect(chainLines(at))
-	}
 	p.chain(p.table, at.Pos(), line, d)
 	return true, true
-}
-
-const (
-	// fewChains are those of most tables. When there are more, the others are
-	// counted ahead: room that grows by doubling takes half as much again.
-	fewChains  = 64
-	mostChains = 1 << 20 // that room is made for before they are read
-)
-
-// chainLines counts the lines from the cursor on that declare chains.
-func chainLines(at source.Cursor) (n int) {
-	for text := at.File.Text[at.Offset:]; strings.HasPrefix(text, ":") && n < mostChains; n++ {
-		end := strings.IndexByte(text, '\n')
-		if end < 0 {
-			return n + 1
-		}
-		text = text[end+1:]
-	}
-	return n
 }
 
 // begin takes the header of a table. It is false when the header is another
@@ -265,14 +243,14 @@ func (p *parser) chain(t *table, pos source.Position, line string, d chainDecl) 
 	}
 	if !added && !c.Implied {
 		p.diagnostics.add(source.Error, pos, "chain-declared-twice",
-			fmt.Sprintf("chain %s of table %s is declared a second time, the first time in line %d", d.name, t.Name, c.Pos.Line))
+			fmt.Sprintf("chain %s of table %s is declared a second time, the first time in line %d", d.name, t.Name, c.Pos().Line))
 		p.keep(pos, line)
 		return
 	}
 	if !added {
 		c.Implied = false
+		c.SetPos(pos)
 	}
-	c.Pos = pos
 	if base := builtIn(t, d.name); base != nil {
 		base.Policy = d.policy
 		c.Base = base
@@ -282,11 +260,7 @@ func (p *parser) chain(t *table, pos source.Position, line string, d chainDecl) 
 			fmt.Sprintf("chain %s of table %s has the policy %s, expected \"-\": only built-in chains have one", d.name, t.Name, d.policy.Name()))
 	}
 	if d.counted {
-		if d.Counters == (netfilter.Counters{}) {
-			c.Counters = &zeroCounters
-		} else {
-			c.Counters = &netfilter.Counters{Packets: d.Packets, Bytes: d.Bytes}
-		}
+		c.SetCounters(d.Counters)
 	}
 	if !t.lines.chains {
 		t.lines.chains, t.lines.listed = true, d.listed
@@ -304,9 +278,6 @@ func builtIn(t *table, name string) *netfilter.Base {
 	kept := base // only those that there are take memory
 	return &kept
 }
-
-// zeroCounters is shared by all chains that nothing was counted for.
-var zeroCounters netfilter.Counters
 
 // rule takes a line with a rule.
 func (p *parser) rule(t *table, at source.Cursor, line string, start ruleStart) {

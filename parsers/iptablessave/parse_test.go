@@ -169,8 +169,8 @@ func describe(d *Dump) string {
 					kind += " " + c.Base.Policy.Name()
 				}
 			}
-			if c.Counters != nil {
-				kind += fmt.Sprintf(" [%d:%d]", c.Counters.Packets, c.Counters.Bytes)
+			if n, ok := c.Counters(); ok {
+				kind += fmt.Sprintf(" [%d:%d]", n.Packets, n.Bytes)
 			}
 			if c.Implied {
 				kind += " implied"

@@ -93,7 +93,7 @@ func (d *Dump) WriteTo(w io.Writer) (int64, error) {
 		at(t.lines.commit).table = t
 		for _, c := range t.Chains() {
 			if !c.Implied {
-				*at(c.Pos.Line) = printed{table: t, chain: c}
+				*at(c.Pos().Line) = printed{table: t, chain: c}
 			}
 			for r := range c.Rules() {
 				*at(r.Pos().Line) = printed{table: t, rule: r}
@@ -174,18 +174,18 @@ func appendChain(b []byte, c *netfilter.Chain, listed bool) []byte {
 	switch {
 	case !listed:
 		b = append(append(append(append(b, ':'), c.Name...), ' '), policy...)
-		if c.Counters != nil {
-			b = appendCounters(append(b, ' '), *c.Counters)
+		if n, ok := c.Counters(); ok {
+			b = appendCounters(append(b, ' '), n)
 		}
 	case policy == "-":
 		b = append(append(b, "-N "...), c.Name...)
 	default:
 		b = append(append(append(append(b, "-P "...), c.Name...), ' '), policy...)
-		if c.Counters != nil {
+		if n, ok := c.Counters(); ok {
 			b = append(b, " -c "...)
-			b = strconv.AppendUint(b, c.Counters.Packets, 10)
+			b = strconv.AppendUint(b, n.Packets, 10)
 			b = append(b, ' ')
-			b = strconv.AppendUint(b, c.Counters.Bytes, 10)
+			b = strconv.AppendUint(b, n.Bytes, 10)
 		}
 	}
 	return b

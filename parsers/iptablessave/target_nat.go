@@ -2,7 +2,6 @@ package iptablessave
 
 import (
 	"fmt"
-	"net/netip"
 	"strings"
 
 	"github.com/svcpath/svcpath/analyzer/netfilter"
@@ -102,7 +101,7 @@ var redirect = extend(func() *netfilter.Redirect { return new(netfilter.Redirect
 var netmap = extend(func() *netfilter.NetMap { return new(netfilter.NetMap) },
 	one("--to", func(t *netfilter.NetMap, o option) (err error) {
 		t.Net, err = network(o.value(), o.family)
-		if err == nil && t.Net.Mask != (netip.Addr{}) {
+		if err == nil && t.Net.Mask.IsValid() {
 			err = fmt.Errorf("%q: expected a mask without holes", o.value())
 		}
 		return err

@@ -151,7 +151,7 @@ func TestTargets(t *testing.T) {
 		for _, e := range examples {
 			t.Run(family.String()+" "+e.in, func(t *testing.T) {
 				r, diagnostics := rule(t, family, strings.Join(strings.Fields("-A X "+e.with), " ")+" "+e.in)
-				if diff := cmp.Diff(e.want, r.Target(), compareAddrs, comparePfx); diff != "" {
+				if diff := cmp.Diff(e.want, r.Target(), compareAddrs, comparePfx, compareMask); diff != "" {
 					t.Errorf("parsed (-want +got):\n%s", diff)
 				}
 				if len(diagnostics) > 0 {

@@ -153,7 +153,7 @@ func network(s string, f *family) (netfilter.Network, error) {
 	if n, whole := maskLength(m); whole {
 		return netfilter.Network{Prefix: netip.PrefixFrom(a, n)}, nil
 	}
-	return netfilter.Network{Prefix: netip.PrefixFrom(a, a.BitLen()), Mask: m}, nil
+	return netfilter.Network{Prefix: netip.PrefixFrom(a, a.BitLen()), Mask: netfilter.MaskOf(m)}, nil
 }
 
 func familyOf(a netip.Addr) netfilter.Family {

@@ -236,7 +236,8 @@ func (p *jsonParser) chain(o *object) {
 	if !added && !c.Implied {
 		p.report(source.Warning, 0, "chain-twice", fmt.Sprintf("chain %s is declared a second time; its rules are added to the first", c.Name), 0)
 	}
-	c.Comment, c.Implied = o.str("comment"), false
+	c.SetComment(o.str("comment"))
+	c.Implied = false
 	if o.get("hook") == "" {
 		return
 	}

@@ -289,7 +289,7 @@ func namedPriority(family netfilter.Family, name string) (int, bool) {
 func (p *parser) readChain(name string, line int) {
 	c, added := p.table.AddChain(name, p.here(line))
 	if !added {
-		p.report(source.Warning, line, "chain-twice", fmt.Sprintf("chain %s is declared in line %d already; its rules are added there", name, c.Pos.Line), 0)
+		p.report(source.Warning, line, "chain-twice", fmt.Sprintf("chain %s is declared in line %d already; its rules are added there", name, c.Pos().Line), 0)
 	}
 	p.block(func(t token) {
 		if c.NumRules() == 0 {
@@ -298,7 +298,8 @@ func (p *parser) readChain(name string, line int) {
 				p.baseChain(c)
 				return
 			case t.is("comment"):
-				c.Comment, _ = p.quotedText("a comment")
+				comment, _ := p.quotedText("a comment")
+				c.SetComment(comment)
 				return
 			case t.is("flags"), t.is("policy"), t.is("devices"):
 				p.chainProperty(c, t)

@@ -48,3 +48,14 @@ func (t *Tracer) IndexFrom(rules int) *Tracer {
 	t.indexes.from = rules
 	return t
 }
+
+// WithoutRests makes the tracer take every packet to its end by itself.
+func (t *Tracer) WithoutRests() *Tracer {
+	for f := range t.rests {
+		for r := range t.rests[f] {
+			rules := &t.rests[f][r]
+			rules.once.Do(func() { rules.untold = true })
+		}
+	}
+	return t
+}

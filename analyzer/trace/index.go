@@ -80,6 +80,9 @@ func (x *index) of(d dial) int32 {
 func dialOf(r *netfilter.Rule) dial {
 	var d dial
 	for _, m := range r.Matches() {
+		if acts(m) {
+			break // whatever stands behind it
+		}
 		switch m := m.(type) {
 		case *netfilter.Addr:
 			if m.Side == netfilter.Destination && !m.Not && !m.Net.Mask.IsValid() && m.Net.Prefix.IsSingleIP() {

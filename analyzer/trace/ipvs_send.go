@@ -218,6 +218,9 @@ func (w *walk) scheduled(p *packet) scheduling {
 
 // balancedStep is a trail with what IPVS did.
 func (w *walk) balancedStep(before *trail, packet int32, e effect) *trail {
+	if !w.paths {
+		return nil
+	}
 	t := w.trails.one()
 	*t = trail{before: before, hook: w.packet(packet).hook, effect: e, packet: packet}
 	return t

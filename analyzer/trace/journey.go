@@ -65,6 +65,11 @@ func (w *walk) receive(start []particle) {
 	}
 	start = w.atLink(netfilter.Ingress, start)
 	here, there := w.routeIn(w.hook(netfilter.Prerouting, start))
+	w.arrive(w.endKnown(arriveHere, here), w.endKnown(arriveThere, there))
+}
+
+// arrive is the way of packets that came in by a link and are routed.
+func (w *walk) arrive(here, there []particle) {
 	w.deliver(here)
 	there = w.hook(netfilter.Forward, there)
 	w.leave(w.hook(netfilter.Postrouting, there))
@@ -97,6 +102,11 @@ func (w *walk) send(start []particle) {
 	sent := w.hook(netfilter.Output, append(here, there...))
 	w.transmit()
 	here, there = w.routeOut(sent, true)
+	w.depart(w.endKnown(departHere, here), w.endKnown(departThere, there))
+}
+
+// depart is the way of packets of the node once output is behind them.
+func (w *walk) depart(here, there []particle) {
 	here, there = w.hook(netfilter.Postrouting, here), w.hook(netfilter.Postrouting, there)
 	w.leave(there)
 	here = w.atLink(netfilter.Egress, here)
@@ -241,7 +251,7 @@ func (w *walk) policy(chain *netfilter.Chain, p particle) (left particle, ok boo
 		}
 		return accepts, len(accepts.mass) > 0
 	}
-	if chain.NumRules() > 0 || verdict == netfilter.Drop {
+	if w.paths && (chain.NumRules() > 0 || verdict == netfilter.Drop) {
 		t := w.trails.one()
 		*t = trail{before: p.trail, hook: chain.Base.Hook, effect: policy, chain: chain, packet: p.packet}
 		p.trail = t

@@ -80,6 +80,10 @@ type fate struct {
 
 // end notes that particles have ended.
 func (w *walk) end(p particle, verdict Verdict, with string, local bool) {
+	w.endAs(p, verdict, with, local, w.packet(p.packet).has(masqueraded))
+}
+
+func (w *walk) endAs(p particle, verdict Verdict, with string, local, isMasqueraded bool) {
 	e := ending{particle: p, fate: fate{verdict: verdict}, with: with, local: local}
 	packet := w.packet(p.packet)
 	if verdict == Accept && packet.has(translated) {
@@ -95,7 +99,7 @@ func (w *walk) end(p particle, verdict Verdict, with string, local bool) {
 		e.verdict = DNAT
 		e.endpoint = netip.AddrPortFrom(s.server.Address, s.to.Port())
 	}
-	e.masquerade = (e.verdict == Accept || e.verdict == DNAT) && packet.has(masqueraded)
+	e.masquerade = (e.verdict == Accept || e.verdict == DNAT) && isMasqueraded
 	w.endings = append(w.endings, e)
 }
 

@@ -172,8 +172,8 @@ func (w *walk) verdictMap(rule *netfilter.Rule, m *netfilter.VerdictMap, p parti
 		if at.element < 0 {
 			continue
 		}
-		if jump, ok := m.Map.Verdict(at.element).(*netfilter.Jump); ok && jump.Chain != nil && !w.passes(jump.Chain, at.packet) {
-			if to := w.visit(visit{jump.Chain, at.packet}); !w.fates[to].done {
+		if jump, ok := m.Map.Verdict(at.element).(*netfilter.Jump); ok && jump.Chain != nil {
+			if _, to, known := w.fate(jump.Chain, at.packet); !known {
 				return out, to, true
 			}
 		}
@@ -246,7 +246,8 @@ func (w *walk) endsRule(rule *netfilter.Rule, p particle, out []exit) []exit {
 
 // unknowable is a particle of which nobody can tell what becomes of it.
 func (w *walk) unknowable(rule *netfilter.Rule, p particle, why string, out []exit) []exit {
-	p.trail = w.step(p.trail, rule, p.packet, told)
-	p.trail.note = why
+	if p.trail = w.step(p.trail, rule, p.packet, told); p.trail != nil {
+		p.trail.note = why
+	}
 	return append(out, exit{particle: p, way: lost})
 }

@@ -20,8 +20,10 @@ type room struct {
 	acted        []exit
 	// Of warm.
 	warmed int
-	// Of run.
-	untouched [1]exit
+	// Of fate and straight.
+	oneExit       [1]exit
+	straightExits []exit
+	straightJumps int
 	// Of merged and base.
 	merging gathered
 	// Of nat.
@@ -47,9 +49,19 @@ const maxKeptEffort = 1 << 16
 
 // over gives a walk's room to the next one.
 func (w *walk) over() {
-	if w.effort > maxKeptEffort || w.spent || len(w.nodes.things) > maxKeptEffort {
-		return
+	if w.isKept() {
+		w.clear()
+		w.tracer.walks.Put(w)
 	}
+}
+
+// isKept reports whether a walk's room is of a size that is worth keeping.
+func (w *walk) isKept() bool {
+	return w.effort <= maxKeptEffort && !w.spent && len(w.nodes.things) <= maxKeptEffort
+}
+
+// clear forgets all but the room.
+func (w *walk) clear() {
 	w.diagrams.reset()
 	w.terms.reset()
 	w.packets.reset()
@@ -64,7 +76,7 @@ func (w *walk) over() {
 	w.visits.reset()
 	w.fates = w.fates[:0]
 	w.depth = 0
-	w.ahead = rulesAhead{}
+	w.ahead, w.numAhead = [maxStraightDepth]rulesAhead{}, 0
 	w.effort = 0
 	w.schedulings = w.schedulings[:0]
 	clear(w.scheduledAt)
@@ -80,5 +92,4 @@ func (w *walk) over() {
 	w.exits.reset()
 	w.trails.reset()
 	w.pickeds.reset()
-	w.tracer.walks.Put(w)
 }

@@ -141,8 +141,12 @@ type trail struct {
 	note          string
 }
 
-// step is a trail with a rule's step added.
+// step is a trail with a rule's step added; nil if nobody asks for paths, as
+// are all trails then.
 func (w *walk) step(before *trail, rule *netfilter.Rule, packet int32, e effect) *trail {
+	if !w.paths {
+		return nil
+	}
 	t := w.trails.one()
 	*t = trail{before: before, hook: w.packet(packet).hook, effect: e, rule: rule, statement: w.doing, packet: packet}
 	if w.picked.set != nil {
@@ -160,6 +164,9 @@ func (w *walk) stepMissed(before *trail, rule *netfilter.Rule, packet int32, why
 
 // note is a trail with a remark about what the kernel did by itself.
 func (w *walk) note(before *trail, packet int32, text string) *trail {
+	if !w.paths {
+		return nil
+	}
 	t := w.trails.one()
 	*t = trail{before: before, hook: w.packet(packet).hook, effect: told, packet: packet, note: text}
 	return t

@@ -42,7 +42,8 @@ type Tracer struct {
 	recentMasks recentMasks
 	ipsets      ipsets
 	changes     setChanges
-	walks       sync.Pool // of *walk, those that are over
+	rests       [2][numRests]restRules // IPv4, IPv6
+	walks       sync.Pool              // of *walk, those that are over
 }
 
 // family is what the kernel runs for packets of one address family.

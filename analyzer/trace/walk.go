@@ -20,6 +20,10 @@ type walk struct {
 	all    bool   // paths hold every rule that was looked at
 	paths  bool   // outcomes have paths
 
+	rests   restEnds
+	learner *walk // of rests; nil if none was needed
+	learns  bool  // is the learner of another
+
 	packets numbering[packet] // the different ones
 	draft   packet            // the one that is being changed
 	facts   []fact
@@ -39,7 +43,11 @@ type walk struct {
 	fates  []visited // of the visits, by number
 	frames []frame
 	depth  int // frames in use
-	ahead  rulesAhead
+	// The visit that was computed last.
+	lastKnown int32
+	// Where the visits begin that did not go straight to their end.
+	ahead    [maxStraightDepth]rulesAhead
+	numAhead int
 
 	effort  int
 	spent   bool
@@ -60,13 +68,23 @@ const (
 func newWalk(t *Tracer, f Flow, d detail) *walk {
 	w, _ := t.walks.Get().(*walk)
 	if w == nil {
-		w = &walk{tracer: t, masses: masses{diagrams: newDiagrams()}, asked: map[string]int32{}}
-		w.askedOwn, w.byFate = map[netip.Addr]int32{}, map[fate]int{}
+		w = newRoom(t)
 	}
-	w.family, w.flow = &t.families[familyIndex(f.Destination)], f
+	w.begin(f, d)
+	return w
+}
+
+// newRoom is a walk that did not begin.
+func newRoom(t *Tracer) *walk {
+	w := &walk{tracer: t, masses: masses{diagrams: newDiagrams()}}
+	w.asked, w.askedOwn, w.byFate = map[string]int32{}, map[netip.Addr]int32{}, map[fate]int{}
+	return w
+}
+
+func (w *walk) begin(f Flow, d detail) {
+	w.family, w.flow = &w.tracer.families[familyIndex(f.Destination)], f
 	w.all, w.paths = d == allSteps, d != noSteps
 	w.remarks = append(w.remarks, w.family.remarks...)
-	return w
 }
 
 // A visit is a packet that enters a chain.
@@ -206,13 +224,9 @@ type frame struct {
 // run is what becomes of a packet in a chain: all its exits, the masses of
 // which sum to 1.
 func (w *walk) run(chain *netfilter.Chain, number int32) []exit {
-	if w.passes(chain, number) {
-		w.untouched[0] = exit{particle: particle{packet: number, mass: wholeMass}, way: returns}
-		return w.untouched[:]
-	}
-	first := w.visit(visit{chain, number})
-	if w.fates[first].done {
-		return w.fates[first].exits
+	exits, first, known := w.fate(chain, number)
+	if known {
+		return exits
 	}
 	w.enter(first)
 	for w.depth > 0 {
@@ -230,6 +244,21 @@ func (w *walk) run(chain *netfilter.Chain, number int32) []exit {
 	return w.fates[first].exits
 }
 
+// fate is what becomes of a packet in a chain, if that is known or easily told;
+// if not, number is that of the visit which must be computed first.
+func (w *walk) fate(chain *netfilter.Chain, packet int32) (exits []exit, number int32, known bool) {
+	v := visit{chain, packet}
+	if n := w.lastKnown; n < int32(len(w.fates)) && w.fates[n].done && w.visits.things[n] == v {
+		return w.fates[n].exits, n, true
+	}
+	if e, ok := w.straight(chain, packet); ok {
+		w.oneExit[0] = e
+		return w.oneExit[:], 0, true
+	}
+	number = w.visit(v)
+	return w.fates[number].exits, number, w.fates[number].done
+}
+
 // visit finds the number of a visit.
 func (w *walk) visit(v visit) int32 {
 	n, isNew := w.visits.number(&v, v.hash())
@@ -244,28 +273,7 @@ func (w *walk) know(number int32, exits []exit) {
 	kept := w.exits.take(len(exits))
 	copy(kept, exits)
 	w.fates[number].exits, w.fates[number].done = kept, true
-}
-
-// passes reports whether a chain has no rule that a packet may match, so that
-// nothing becomes of it there. If it has one, the visit begins with it.
-func (w *walk) passes(chain *netfilter.Chain, number int32) bool {
-	if w.all || w.isWalked(chain) {
-		return false
-	}
-	w.ahead = rulesAhead{chain: chain, packet: number}
-	a := &w.ahead
-	a.rules = candidates{in: w.tracer.indexes.of(chain)}
-	a.rule, a.holds = w.next(chain, 0, &a.rules, number)
-	return a.holds == no
-}
-
-// rulesAhead is where a visit begins: the rules before it do not match.
-type rulesAhead struct {
-	chain  *netfilter.Chain
-	packet int32
-	rules  candidates
-	rule   int
-	holds  ternary
+	w.lastKnown = number
 }
 
 // next finds the next rule of a chain that a packet may match, holds being no
@@ -325,12 +333,13 @@ func (w *walk) enter(number int32) {
 	w.depth++
 	w.warm(v.chain)
 	f.visit, f.number, f.marker, f.begun = v, number, marker, false
-	if a := &w.ahead; a.chain == v.chain && a.packet == v.packet && !w.all {
+	if a := w.findAhead(v.chain, v.packet); a != nil {
 		f.rule, f.rules, f.tested, f.holds = a.rule, a.rules, true, a.holds
+		f.live = append(f.live[:0], a.at)
 	} else {
 		f.rule, f.rules, f.tested = 0, candidates{in: w.tracer.indexes.of(v.chain)}, false
+		f.live = append(f.live[:0], particle{packet: v.packet, mass: wholeMass})
 	}
-	f.live = append(f.live[:0], particle{packet: v.packet, mass: wholeMass})
 	f.lookup.of = nil
 	f.out.reset()
 }
@@ -459,36 +468,35 @@ func (w *walk) jump(rule *netfilter.Rule, jump *netfilter.Jump, p particle, out 
 	if jump.Chain == nil {
 		return w.undeclared(rule, jump, p, out), 0, false
 	}
-	if w.passes(jump.Chain, p.packet) {
-		e := exit{particle: p}
-		if jump.Goto {
-			e.way = returns
-		}
-		return append(out, e), 0, false
+	exits, next, known := w.fate(jump.Chain, p.packet)
+	if !known {
+		return out, next, true
 	}
-	to := w.visit(visit{jump.Chain, p.packet})
-	if !w.fates[to].done {
-		return out, to, true
-	}
-	for _, e := range w.fates[to].exits {
-		trail := p.trail
-		if e.trail != nil || e.way != returns || w.all {
-			trail = w.step(p.trail, rule, p.packet, jumped)
-			trail.inner = e.trail
-		}
-		e.mass = w.through(p.mass, e.mass)
-		e.trail = trail
-		if e.way == returns && !jump.Goto {
-			// After a goto there is no coming back to this chain; it ends
-			// here as well (ip_tables.c, ipt_do_table: no entry on the
-			// stack of jumps).
-			e.way = goesOn
-		}
-		if len(e.mass) > 0 {
+	for _, e := range exits {
+		if e = w.comeBack(rule, jump, p, e); len(e.mass) > 0 {
 			out = append(out, e)
 		}
 	}
 	return out, 0, false
+}
+
+// comeBack is a packet that jumped, once it left the other chain by an exit.
+func (w *walk) comeBack(rule *netfilter.Rule, jump *netfilter.Jump, p particle, e exit) exit {
+	trail := p.trail
+	if w.paths && (e.trail != nil || e.way != returns || w.all) {
+		w.doing = jump
+		trail = w.step(p.trail, rule, p.packet, jumped)
+		trail.inner = e.trail
+	}
+	e.mass = w.through(p.mass, e.mass)
+	e.trail = trail
+	if e.way == returns && !jump.Goto {
+		// After a goto there is no coming back to this chain; it ends
+		// here as well (ip_tables.c, ipt_do_table: no entry on the
+		// stack of jumps).
+		e.way = goesOn
+	}
+	return e
 }
 
 // number finds the number of a packet.

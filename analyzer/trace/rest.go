@@ -1,0 +1,346 @@
+package trace
+
+import (
+	"net/netip"
+	"sync"
+
+	"github.com/svcpath/svcpath/analyzer/netfilter"
+)
+
+// A rest is the last part of a packet's way: behind the routing decision that
+// follows the translation of its destination. Of most destinations no rule there
+// knows anything, and then packets that differ in nothing else have the same end.
+// So the packets to a service's endpoints, and those of all flows of one file,
+// are taken there once, and the others are only asked whether they are such.
+type rest uint8
+
+const (
+	arriveHere  rest = iota // input
+	arriveThere             // forward, postrouting
+	departHere              // postrouting, by lo to prerouting, input
+	departThere             // postrouting
+	numRests
+)
+
+// hooksOf are the hooks that a packet still comes to.
+var hooksOf = [numRests][]netfilter.Hook{
+	arriveHere:  {netfilter.Input},
+	arriveThere: {netfilter.Forward, netfilter.Postrouting, netfilter.Egress},
+	departHere:  {netfilter.Postrouting, netfilter.Egress, netfilter.Ingress, netfilter.Prerouting, netfilter.Input},
+	departThere: {netfilter.Postrouting, netfilter.Egress},
+}
+
+// take takes packets to their ends.
+func (w *walk) take(r rest, ps []particle) {
+	switch r {
+	case arriveHere:
+		w.arrive(ps, nil)
+	case arriveThere:
+		w.arrive(nil, ps)
+	case departHere:
+		w.depart(ps, nil)
+	case departThere:
+		w.depart(nil, ps)
+	}
+}
+
+// endKnown ends the particles whose end is known, and gives back the others. Those
+// that have paths need them written; those that ask questions must do so in
+// their turn.
+func (w *walk) endKnown(r rest, ps []particle) []particle {
+	if w.paths || w.learns || len(ps) == 0 {
+		return ps
+	}
+	rules := w.tracer.restRules(familyIndex(w.flow.Destination), r)
+	if rules.untold {
+		return ps
+	}
+	left := ps[:0]
+	for _, p := range ps {
+		key, ok := w.restKey(r, rules, w.packet(p.packet))
+		if !ok {
+			left = append(left, p)
+			continue
+		}
+		end := w.restEnd(r, &key, p.packet)
+		if !end.simple {
+			left = append(left, p)
+			continue
+		}
+		w.endAs(p, end.verdict, end.with, end.local, end.masqueraded)
+	}
+	return left
+}
+
+// A restEnd is what becomes of packets in the rest of their way.
+type restEnd struct {
+	simple      bool // it is one thing, whatever the input does not tell
+	verdict     Verdict
+	with        string
+	local       bool
+	masqueraded bool
+}
+
+// A restKey is all that the end of a packet depends on.
+type restKey struct {
+	rest     rest
+	protocol uint8
+	state    netfilter.ConnStates
+	from     Origin
+	packet   packet // without its destination
+	is4      bool
+	// answers are what rules find when they test for destinations, two bits
+	// each.
+	answers uint32
+	// masquerade is the address that MASQUERADE would take.
+	masquerade netip.Addr
+}
+
+func (k *restKey) hash() uint32 {
+	return uint32(mixed(uint64(k.packet.hash()), uint64(k.answers)<<8|uint64(k.rest)))
+}
+
+// maxRests bounds how many ends are remembered.
+const maxRests = 1 << 12
+
+// restEnds are the ends that a walk, and those before it in its room, found.
+type restEnds struct {
+	keys numbering[restKey]
+	ends []restEnd
+	last [numRests]int32 // the one that was asked for last
+}
+
+// restKey is what a packet's end depends on; ok is false if a rule may know its
+// destination.
+func (w *walk) restKey(r rest, rules *restRules, p *packet) (key restKey, ok bool) {
+	if !p.dst.IsValid() || !p.dstPort.known || rules.name(p) || p.balanced != 0 {
+		return key, false
+	}
+	key = restKey{rest: r, protocol: w.flow.Protocol, state: w.flow.State, from: w.flow.From, is4: w.flow.Destination.Is4(), packet: *p}
+	key.packet.dst, key.packet.dstPort = netip.Addr{}, port{}
+	key.packet.ttl, key.packet.facts = 0, 0 // which no rule of those told looks at
+	for i, test := range rules.tests {
+		q := asking{walk: w, rule: test.rule, native: isNative(test.rule), packet: p}
+		answer := q.match(test.match)
+		if answer == maybe {
+			return key, false
+		}
+		key.answers |= uint32(answer) << (2 * i)
+	}
+	if rules.masquerade {
+		key.masquerade = w.masqueradeAddress(p)
+	}
+	return key, true
+}
+
+// restEnd is the end of packets like this one, which is taken there if none was
+// before.
+func (w *walk) restEnd(r rest, key *restKey, number int32) restEnd {
+	known := &w.rests
+	if n := known.last[r]; int(n) < len(known.ends) && known.keys.things[n] == *key {
+		return known.ends[n]
+	}
+	if len(known.ends) == maxRests {
+		known.keys.reset()
+		known.ends = known.ends[:0]
+	}
+	n, isNew := known.keys.number(key, key.hash())
+	if isNew {
+		known.ends = append(known.ends, w.learnRest(r, number))
+	}
+	known.last[r] = n
+	return known.ends[n]
+}
+
+// learnRest takes a packet to its end in a walk of its own.
+func (w *walk) learnRest(r rest, number int32) (end restEnd) {
+	if w.learner == nil {
+		w.learner = newRoom(w.tracer)
+		w.learner.learns = true
+	}
+	own := w.learner
+	defer func() {
+		if own.isKept() {
+			own.clear()
+		} else {
+			w.learner = nil
+		}
+	}()
+	own.begin(w.flow, noSteps)
+	own.origin = w.origin
+	p := *w.packet(number)
+	p.facts = 0
+	own.take(r, []particle{{packet: own.number(&p), mass: wholeMass}})
+	if own.spent || len(own.questions) > 0 || len(own.remarks) > len(own.family.remarks) || len(own.endings) != 1 {
+		return end
+	}
+	e := &own.endings[0]
+	end = restEnd{simple: true, verdict: e.verdict, with: e.with, local: e.local, masqueraded: e.masquerade}
+	if end.verdict == DNAT {
+		end.verdict = Accept
+	}
+	return end
+}
+
+// restRules is what the rules in a rest ask of destinations.
+type restRules struct {
+	once sync.Once
+	// untold says that they ask more than is told here.
+	untold bool
+	// addresses and ports are those that a rule names by themselves. Only
+	// packets that have none of them are told apart by tests.
+	addresses map[netip.Addr]struct{}
+	ports     []uint64 // a bit each
+	// tests are all other tests for destinations.
+	tests []restTest
+	// masquerade says that there is a MASQUERADE.
+	masquerade bool
+}
+
+type restTest struct {
+	rule  *netfilter.Rule
+	match netfilter.Match
+}
+
+// The limits of what is looked through, and of what is told apart.
+const (
+	maxRestRules = 1 << 16
+	maxRestTests = 16
+)
+
+// name reports whether a rule names the packet's destination.
+func (r *restRules) name(p *packet) bool {
+	if r.ports[p.dstPort.number/64]&(1<<(p.dstPort.number%64)) != 0 {
+		return true
+	}
+	_, named := r.addresses[p.dst]
+	return named
+}
+
+// restRules are those of one family's rest. They are looked through when they
+// are first asked for.
+func (t *Tracer) restRules(family int, r rest) *restRules {
+	rules := &t.rests[family][r]
+	rules.once.Do(func() {
+		rules.untold = t.balancer.table != nil || t.balancer.likely || !rules.gather(&t.families[family], r)
+	})
+	return rules
+}
+
+// gather looks through all rules that a packet may come to which no rule names.
+// ok is false if they ask more of its destination than is told apart.
+func (r *restRules) gather(f *family, which rest) (ok bool) {
+	r.addresses, r.ports = map[netip.Addr]struct{}{}, make([]uint64, 1<<16/64)
+	var todo []*netfilter.Chain
+	seen := map[*netfilter.Chain]bool{}
+	add := func(c *netfilter.Chain) {
+		if !seen[c] {
+			seen[c] = true
+			todo = append(todo, c)
+		}
+	}
+	for _, hook := range hooksOf[which] {
+		for _, s := range f.hooks[hook] {
+			if s.what == natStage && hook == netfilter.Prerouting {
+				continue // for output's nat has run, and bound the connection
+			}
+			for _, c := range s.chains {
+				add(c)
+			}
+		}
+	}
+	rules := 0
+	for len(todo) > 0 {
+		c := todo[len(todo)-1]
+		todo = todo[:len(todo)-1]
+		if rules += c.NumRules(); rules > maxRestRules {
+			return false
+		}
+		for rule := range c.Rules() {
+			switch d := dialOf(rule); {
+			case d.address.IsValid():
+				r.addresses[d.address] = struct{}{}
+				continue
+			case d.port != 0 || d.protocol != 0:
+				r.ports[d.port/64] |= 1 << (d.port % 64)
+				continue
+			}
+			for _, m := range rule.Matches() {
+				switch asksOf(m) {
+				case destinationToo:
+					return false
+				case destinationOnly:
+					if len(r.tests) == maxRestTests {
+						return false
+					}
+					r.tests = append(r.tests, restTest{rule, m})
+				}
+			}
+			for _, s := range rule.Statements() {
+				switch s := s.(type) {
+				case *netfilter.Jump:
+					if s.Chain != nil {
+						add(s.Chain)
+					}
+				case *netfilter.Masquerade:
+					r.masquerade = true
+				case netfilter.Verdict, *netfilter.Reject, *netfilter.SNAT, *netfilter.Track,
+					*netfilter.SetMark, *netfilter.SetConnMark, *netfilter.SaveMark, *netfilter.RestoreMark:
+				default:
+					if !goesPast(s) {
+						return false
+					}
+				}
+			}
+		}
+	}
+	return true
+}
+
+// asked says what a match looks at.
+type asked uint8
+
+const (
+	destinationToo  asked = iota // also at the destination, or nobody says
+	destinationOnly              // at nothing else that changes on the way
+	otherThings
+)
+
+// asksOf says what a match looks at, of destination and port and what is left
+// out of a restKey.
+func asksOf(m netfilter.Match) asked {
+	side := func(destination bool) asked {
+		if destination {
+			return destinationOnly
+		}
+		return otherThings
+	}
+	switch m := m.(type) {
+	case *netfilter.Comment, *netfilter.NFAcct, *netfilter.Protocol, *netfilter.Interface, *netfilter.Fragment, *netfilter.ICMPType,
+		*netfilter.Mark, *netfilter.ConnMark, *netfilter.State, *netfilter.Statistic, *netfilter.Limit,
+		*netfilter.Opaque: // which is an open question whatever it looks at
+		return otherThings
+	case *netfilter.Addr:
+		return side(m.Side == netfilter.Destination)
+	case *netfilter.Transport:
+		switch {
+		case !m.DstPort.Set:
+			return otherThings
+		case !m.SrcPort.Set:
+			return destinationOnly
+		}
+	case *netfilter.MultiPort:
+		if m.Side == netfilter.Source || m.Side == netfilter.Destination {
+			return side(m.Side == netfilter.Destination)
+		}
+	case *netfilter.AddrType:
+		if !m.LimitIn && !m.LimitOut && (m.Src == 0 || m.Dst == 0) {
+			return side(m.Dst != 0)
+		}
+	case *netfilter.Conntrack:
+		if *m == (netfilter.Conntrack{States: m.States, StatesNot: m.StatesNot}) {
+			return otherThings
+		}
+	}
+	return destinationToo
+}

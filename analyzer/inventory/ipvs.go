@@ -54,6 +54,7 @@ type balancer struct {
 
 	mismatches []Mismatch
 	results    []*ipvsService
+	places     []servicePlace // of results
 
 	memory balancerMemory
 }
@@ -155,6 +156,7 @@ func readIPVS(s *snapshot.Snapshot, graphOf func(*netfilter.Table) *chaingraph.G
 		b.claims = claimsOf(s, family)
 		b.gather()
 		b.group()
+		b.judge()
 		b.crossCheck()
 		inv.Services = append(inv.Services, b.sorted()...)
 		inv.Mismatches = append(inv.Mismatches, b.mismatches...)

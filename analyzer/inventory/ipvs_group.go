@@ -64,9 +64,6 @@ func (b *balancer) group() {
 	for _, e := range b.order {
 		e.service.members = append(e.service.members, e)
 	}
-	for _, svc := range b.results {
-		b.judgeService(svc)
-	}
 }
 
 // An ipvsService is a service with the drafts of its entries.
@@ -113,24 +110,6 @@ func (b *balancer) guess(e *ipvsDraft, clusterIPs map[*pool][]*ipvsDraft) *ipvsD
 		}
 	}
 	return found
-}
-
-// judgeService tells the verdicts of a service's entries, and what they show
-// of the service.
-func (b *balancer) judgeService(svc *ipvsService) {
-	slices.SortStableFunc(svc.members, func(x, y *ipvsDraft) int { return x.kind.order() - y.kind.order() })
-	var own *ipvsDraft // the cluster IP's
-	for _, e := range svc.members {
-		if e.kind == ClusterIP && (own == nil || len(own.virtual) == 0) {
-			own = e
-		}
-	}
-	b.describeService(svc, own)
-	svc.Entries = b.memory.listed.list(len(svc.members))
-	for _, e := range svc.members {
-		svc.Entries = append(svc.Entries, b.judgeEntry(svc, e, own))
-	}
-	slices.SortStableFunc(svc.Entries, compareEntries)
 }
 
 // describeService reads policies, affinity and endpoints.

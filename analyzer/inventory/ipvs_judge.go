@@ -43,6 +43,37 @@ const (
 	internalLocal     // the cluster IP goes to local endpoints only
 )
 
+// judge tells the verdicts of all entries, and does with each service what is to
+// be done with it while it is at hand.
+func (b *balancer) judge() {
+	b.places = make([]servicePlace, 0, len(b.results))
+	for _, svc := range b.results {
+		b.judgeService(svc)
+		if b.table != nil {
+			b.crossCheckService(&svc.Service)
+		}
+		b.places = append(b.places, b.place(&svc.Service))
+	}
+}
+
+// judgeService tells the verdicts of a service's entries, and what they show
+// of the service.
+func (b *balancer) judgeService(svc *ipvsService) {
+	slices.SortStableFunc(svc.members, func(x, y *ipvsDraft) int { return x.kind.order() - y.kind.order() })
+	var own *ipvsDraft // the cluster IP's
+	for _, e := range svc.members {
+		if e.kind == ClusterIP && (own == nil || len(own.virtual) == 0) {
+			own = e
+		}
+	}
+	b.describeService(svc, own)
+	svc.Entries = b.memory.listed.list(len(svc.members))
+	for _, e := range svc.members {
+		svc.Entries = append(svc.Entries, b.judgeEntry(svc, e, own))
+	}
+	slices.SortStableFunc(svc.Entries, compareEntries)
+}
+
 // judgeEntry tells an entry's verdict.
 func (b *balancer) judgeEntry(svc *ipvsService, e *ipvsDraft, own *ipvsDraft) *Entry {
 	entry := b.memory.entries.one()

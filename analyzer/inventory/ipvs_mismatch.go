@@ -42,41 +42,44 @@ const (
 	NodePortMissing
 )
 
-// crossCheck compares the lists with one another.
+// crossCheck compares the lists with one another, as far as no service shows it
+// by itself.
 func (b *balancer) crossCheck() {
 	if b.table == nil {
 		return
 	}
-	for _, svc := range b.results {
-		for _, entry := range svc.Entries {
-			r, ok := entry.Reason.(*ipvsReason)
-			if !ok {
-				continue
-			}
-			e := r.draft
-			note := func(m Mismatch) {
-				m.Entry = entry
-				b.mismatches = append(b.mismatches, m)
-			}
-			switch {
-			case len(e.virtual) == 0:
-				if len(e.elements) > 0 && b.table.Complete {
-					note(Mismatch{Kind: SetWithoutVirtual, Element: e.elements[0]})
-				}
-				continue
-			case b.hasObjects() && e.claim.service == nil:
-				note(Mismatch{Kind: UnownedVirtual, Virtual: e.virtual[0]})
-			}
-			if missing := b.missingSets(e); len(missing) > 0 {
-				note(Mismatch{Kind: VirtualWithoutSet, Virtual: e.virtual[0], Sets: missing})
-			}
-			if r.why == notOnNode {
-				note(Mismatch{Kind: AddressMissing, Virtual: e.virtual[0], Address: e.address})
-			}
-		}
-	}
 	b.checkNodePorts()
 	b.checkAddresses()
+}
+
+// crossCheckService compares what the lists have of a service's entries.
+func (b *balancer) crossCheckService(svc *Service) {
+	for _, entry := range svc.Entries {
+		r, ok := entry.Reason.(*ipvsReason)
+		if !ok {
+			continue
+		}
+		e := r.draft
+		note := func(m Mismatch) {
+			m.Entry = entry
+			b.mismatches = append(b.mismatches, m)
+		}
+		switch {
+		case len(e.virtual) == 0:
+			if len(e.elements) > 0 && b.table.Complete {
+				note(Mismatch{Kind: SetWithoutVirtual, Element: e.elements[0]})
+			}
+			continue
+		case b.hasObjects() && e.claim.service == nil:
+			note(Mismatch{Kind: UnownedVirtual, Virtual: e.virtual[0]})
+		}
+		if missing := b.missingSets(e); len(missing) > 0 {
+			note(Mismatch{Kind: VirtualWithoutSet, Virtual: e.virtual[0], Sets: missing})
+		}
+		if r.why == notOnNode {
+			note(Mismatch{Kind: AddressMissing, Virtual: e.virtual[0], Address: e.address})
+		}
+	}
 }
 
 // missingSets are the sets that should hold an entry and do not.

@@ -140,11 +140,11 @@ func TestSortedServices(t *testing.T) {
 				e.Addresses = append(e.Addresses, netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 0, 0, byte(r.IntN(3))}), 32))
 			}
 			svc.Entries = []*Entry{e}
-			b.results = append(b.results, svc)
+			b.places = append(b.places, b.place(&svc.Service))
 		}
 		var want []*Service
-		for _, svc := range b.results {
-			want = append(want, &svc.Service)
+		for _, p := range b.places {
+			want = append(want, p.service)
 		}
 		slices.SortStableFunc(want, compareServices)
 		if !slices.Equal(b.sorted(), want) {

@@ -20,22 +20,23 @@ type servicePlace struct {
 	address  netip.Prefix // of that
 }
 
+// place is the next service's.
+func (b *balancer) place(svc *Service) servicePlace {
+	p := servicePlace{service: svc, number: len(b.places), named: svc.Object != nil, protocol: netfilter.ProtocolName(svc.Protocol), port: svc.Port}
+	first := svc.Entries[0] // it is made for one
+	if p.kind = first.Kind.order(); len(first.Addresses) > 0 {
+		p.address = first.Addresses[0]
+	}
+	return p
+}
+
 // sorted are the services in the order of compareServices; those that it does
 // not tell apart as they come.
 func (b *balancer) sorted() []*Service {
-	places := make([]servicePlace, len(b.results))
-	for i, svc := range b.results {
-		p := servicePlace{service: &svc.Service, number: i, named: svc.Object != nil, protocol: netfilter.ProtocolName(svc.Protocol), port: svc.Port}
-		first := svc.Entries[0] // it is made for one
-		if p.kind = first.Kind.order(); len(first.Addresses) > 0 {
-			p.address = first.Addresses[0]
-		}
-		places[i] = p
-	}
-	slices.SortFunc(places, comparePlaces)
-	services := make([]*Service, len(places))
-	for i := range places {
-		services[i] = places[i].service
+	slices.SortFunc(b.places, comparePlaces)
+	services := make([]*Service, len(b.places))
+	for i := range b.places {
+		services[i] = b.places[i].service
 	}
 	return services
 }

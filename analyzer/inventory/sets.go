@@ -30,7 +30,7 @@ func (e SetElement) Pos() source.Position {
 // that holds services' addresses holds a client's.
 func (c *client) inSet(m *netfilter.InSet) ternary {
 	set := c.sets[m.Set.Name]
-	if set == nil || !set.Type.IsKnown() || m.ReturnNoMatch || m.Packets != nil || m.Bytes != nil {
+	if set == nil || len(set.Parts()) == 0 || m.ReturnNoMatch || m.Packets != nil || m.Bytes != nil {
 		return maybe
 	}
 	to := c.to
@@ -49,7 +49,7 @@ func (c *client) inSet(m *netfilter.InSet) ternary {
 }
 
 func (c *client) inSetAt(set *netfilter.IPSet, sides []netfilter.Side, to netip.Addr) ternary {
-	parts := set.Type.Parts()
+	parts := set.Parts()
 	if len(sides) < len(parts) {
 		return maybe
 	}
@@ -79,7 +79,7 @@ func (c *client) inSetAt(set *netfilter.IPSet, sides []netfilter.Side, to netip.
 			return no // no cluster IP is the address of a client outside the node
 		}
 		return maybe
-	case set.Type.HasNetworks() && set.Element(found[0]).NoMatch:
+	case set.NoMatch(found[0]) && set.Type.HasNetworks():
 		return no
 	}
 	return yes
@@ -91,7 +91,7 @@ func isClusterIPSet(name string) bool { return kubeproxy.IsIPVSSet(name) }
 // of a set of ports for the port alone.
 func find(set *netfilter.IPSet, d dial, to []SetElement) []SetElement {
 	key := netfilter.IPSetKey{Protocol: d.protocol, Port: d.port}
-	for i, part := range set.Type.Parts() {
+	for i, part := range set.Parts() {
 		switch {
 		case part == netfilter.PartPort:
 			key.Known |= 1 << i

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/binary"
 	"hash/maphash"
+	"math"
 	"net/netip"
 	"slices"
 	"strings"
@@ -40,24 +41,32 @@ func (s *IPSet) Matching(key *IPSetKey, to []int) []int {
 	}
 	whole := s.IsWhole(key)
 	mask := key.Known & (1<<len(s.parts) - 1)
-	k := *key
-	for i := range k.Addrs {
-		if k.Addrs[i].IsValid() {
-			k.Addrs[i] = s.mask(k.Addrs[i])
-		}
-	}
-	if s.MarkMask != 0 {
-		k.Mark &= s.MarkMask
+	if s.Netmask != 0 || s.Bitmask.IsValid() || s.MarkMask != 0 {
+		masked := s.masked(*key)
+		key = &masked
 	}
 	if s.Type == HashNetIface && whole {
-		return s.matchingIface(&k, to)
+		return s.matchingIface(key, to)
 	}
 	begin := len(to)
-	to = s.matching(&k, mask, to)
+	to = s.matching(key, mask, to)
 	if x := s.index(mask); len(x.inexact) > 0 || !whole {
 		slices.SortStableFunc(to[begin:], s.longestFirst)
 	}
 	return to
+}
+
+// masked is a key as the set looks for it.
+func (s *IPSet) masked(key IPSetKey) IPSetKey {
+	for i := range key.Addrs {
+		if key.Addrs[i].IsValid() {
+			key.Addrs[i] = s.mask(key.Addrs[i])
+		}
+	}
+	if s.MarkMask != 0 {
+		key.Mark &= s.MarkMask
+	}
+	return key
 }
 
 // matchingIface is Matching for networks with interfaces: as soon as a packet
@@ -167,7 +176,9 @@ func (s *IPSet) find(x *elementIndex, slot *slotKey, mask uint8) *uint32 {
 	}
 }
 
-// A slotKey is the parts of an element or of a packet that an index looks at.
+// A slotKey is the parts of an element or of a packet that an index looks at:
+// two addresses of 16 bytes, 8 bytes of another part, protocol and port, and how
+// long the addresses' networks are.
 type slotKey [48]byte
 
 // elementSlot is an element's.
@@ -177,7 +188,12 @@ func (s *IPSet) elementSlot(p *packedElement, mask uint8) (slot slotKey) {
 		asked := mask&(1<<i) != 0
 		if part == PartIP || part == PartNet {
 			if asked {
-				slot.putAddr(addr, s.net(p, addr).Addr(), p.bits[addr])
+				if s.Family == IPv6 {
+					copy(slot[16*addr:], s.wide.at(p.values[addr])[:])
+				} else {
+					binary.BigEndian.PutUint32(slot[16*addr:], p.values[addr])
+				}
+				slot[43+addr] = p.bits[addr]
 			}
 			addr++
 			continue
@@ -204,12 +220,8 @@ func (s *IPSet) keySlot(key *IPSetKey, mask uint8, bits [2]uint8) (slot slotKey,
 	for i, part := range s.parts {
 		asked := mask&(1<<i) != 0
 		if part == PartIP || part == PartNet {
-			if asked {
-				net, err := key.Addrs[addr].Prefix(int(bits[addr]))
-				if err != nil {
-					return slot, false
-				}
-				slot.putAddr(addr, net.Addr(), bits[addr])
+			if asked && !slot.putAddr(addr, s.Family, key.Addrs[addr], bits[addr]) {
+				return slot, false
 			}
 			addr++
 			continue
@@ -249,10 +261,26 @@ func (s *IPSet) protocolOf(key *IPSetKey) uint8 {
 	return key.Protocol
 }
 
-func (k *slotKey) putAddr(addr int, a netip.Addr, bits uint8) {
-	b := a.As16()
-	copy(k[16*addr:], b[:])
+// putAddr puts in the network of a packet's address. It reports whether the
+// address is of the family: packets of another have no element.
+func (k *slotKey) putAddr(addr int, f Family, a netip.Addr, bits uint8) bool {
 	k[43+addr] = bits
+	if f != IPv6 {
+		if a.Is4() {
+			binary.BigEndian.PutUint32(k[16*addr:], number4(a)&(math.MaxUint32<<(32-bits)))
+		}
+		return a.Is4()
+	}
+	b := a.As16()
+	high, low := binary.BigEndian.Uint64(b[:]), binary.BigEndian.Uint64(b[8:])
+	if bits <= 64 {
+		high, low = high&(math.MaxUint64<<(64-bits)), 0
+	} else {
+		low &= math.MaxUint64 << (128 - bits)
+	}
+	binary.BigEndian.PutUint64(k[16*addr:], high)
+	binary.BigEndian.PutUint64(k[16*addr+8:], low)
+	return a.Is6()
 }
 
 func (k *slotKey) putPort(protocol uint8, port uint16) {

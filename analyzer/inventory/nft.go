@@ -20,7 +20,12 @@ type nftReader struct {
 	table    *netfilter.Table
 	graph    *chaingraph.Graph // nil when there is none
 
-	names []kubeproxy.NFTName // of the table's chains, by their Index; Kind OtherChain for others
+	// What is known of the table's chains, by their Index.
+	names   []kubeproxy.NFTName // Kind OtherChain for others than those of services
+	owners  []*nftPort          // the service port that a chain is named for, nil for none
+	known   []knownBackends
+	marking []knownMark // what chains mark that do nothing else
+
 	// masqueradeBits are those of the mark that POSTROUTING masquerades for, 0
 	// when not known; masquerading is "" where it acts on the mark.
 	masqueradeBits uint32
@@ -38,19 +43,24 @@ type nftReader struct {
 	// nodePorts are the addresses that node ports listen on.
 	nodePorts nftNodePorts
 
-	chains   map[nftKey]Chains
-	services map[nftKey]*Service
-	members  map[*Service][]*nftDraft
-	order    []*Service
+	ports map[nftKey]*nftPort
+	last  *nftPort   // that was asked for
+	order []*nftPort // those with entries
 
-	bases  []*netfilter.Chain // in the order in which packets meet them
-	known  map[*netfilter.Chain]*backends
-	marks  map[*netfilter.Chain]uint32 // what chains mark that do nothing else
-	shares map[[2]uint32]*Share        // of random numbers, by how many of the draws hit
+	bases  []*netfilter.Chain   // in the order in which packets meet them
+	shares map[[2]uint32]*Share // of random numbers, by how many of the draws hit
 	askers map[*netfilter.Set]*netfilter.Rule
 	budget int // rules and elements that may still be tried
 	spent  bool
 	shared int // elements of named maps that chains deal by
+
+	judged []nftJudged // room for the entries that are still to be judged
+	ends   []Endpoint  // room for what one chain deals out
+	client client      // the packet that is followed
+	// Room for a journey's lists.
+	path     []*netfilter.Rule
+	stack    []*netfilter.Chain
+	elements []MapElement
 
 	diagnostics []source.Diagnostic
 }
@@ -61,6 +71,15 @@ type nftKey struct {
 	name     kubeproxy.ServicePort
 	protocol uint8
 	other    string
+}
+
+// An nftPort is a service port: the chains that are named for it, and what is
+// dialled to come to it.
+type nftPort struct {
+	nftKey
+	chains  Chains
+	members []*nftDraft
+	service *Service // nil where nothing is dialled
 }
 
 // An nftDraft is an entry whose verdict is not told yet.
@@ -76,7 +95,6 @@ type nftDraft struct {
 	// missing is the rule that shows that there should be such an entry
 	// although no map has it; nil for all others.
 	missing *netfilter.Rule
-	service *Service
 }
 
 // A MapElement is an element of a set or map of nftables.
@@ -86,6 +104,8 @@ type MapElement struct {
 	Set    *netfilter.Set
 	Number int
 }
+
+func (e *MapElement) verdict() netfilter.Statement { return e.Set.Verdict(e.Number) }
 
 // Text is the element as nft prints it.
 func (e MapElement) Text() string { return e.Set.FormatElement(e.Set.Element(e.Number)) }
@@ -114,23 +134,26 @@ func readNFTables(s *snapshot.Snapshot, graphOf func(*netfilter.Table) *chaingra
 		}
 		r := newNFTReader(s, t, graphOf(t))
 		r.read()
-		inv.Services = append(inv.Services, r.order...)
+		for _, port := range r.order {
+			inv.Services = append(inv.Services, port.service)
+		}
 		inv.Diagnostics = append(inv.Diagnostics, r.diagnostics...)
 	}
 }
 
 func newNFTReader(s *snapshot.Snapshot, t *netfilter.Table, graph *chaingraph.Graph) *nftReader {
+	chains := len(t.Chains())
 	return &nftReader{
 		snapshot: s, family: t.Family, table: t, graph: graph,
+		names:      make([]kubeproxy.NFTName, chains),
+		owners:     make([]*nftPort, chains),
+		known:      make([]knownBackends, chains),
+		marking:    make([]knownMark, chains),
 		byDial:     map[dial]*nftDraft{},
 		claims:     claimsOf(s, t.Family),
 		ingress:    ingressOf(s),
 		firewalled: map[dial]bool{},
-		chains:     map[nftKey]Chains{},
-		services:   map[nftKey]*Service{},
-		members:    map[*Service][]*nftDraft{},
-		known:      map[*netfilter.Chain]*backends{},
-		marks:      map[*netfilter.Chain]uint32{},
+		ports:      map[nftKey]*nftPort{},
 		shares:     map[[2]uint32]*Share{},
 		askers:     map[*netfilter.Set]*netfilter.Rule{},
 		budget:     maxAheadTests,
@@ -143,11 +166,12 @@ func (b *nftReader) read() {
 	b.readMasquerading()
 	b.gather()
 	b.group()
-	for _, svc := range b.order {
-		b.describe(svc)
-		b.judge(svc)
-		b.checkBackends(svc)
-		slices.SortStableFunc(svc.Entries, compareEntries)
+	b.judged = make([]nftJudged, len(b.drafts))
+	for _, port := range b.order {
+		b.describe(port)
+		b.judge(port)
+		b.checkBackends(port.service)
+		slices.SortStableFunc(port.service.Entries, compareEntries)
 	}
 	b.orphans()
 }
@@ -155,7 +179,6 @@ func (b *nftReader) read() {
 // readNames takes the names of chains apart, and compares their hashes with
 // the names.
 func (b *nftReader) readNames() {
-	b.names = make([]kubeproxy.NFTName, len(b.table.Chains()))
 	for i, c := range b.table.Chains() {
 		n, ok := kubeproxy.ParseNFTName(c.Name)
 		if !ok || c.Base != nil {
@@ -165,21 +188,34 @@ func (b *nftReader) readNames() {
 		if !n.Owned() {
 			b.report(source.Warning, "hash-mismatch", c.Pos(), "the name of chain %s has the hash %s; that of what it names would be %s", c.Name, n.Hash, n.OwnHash())
 		}
-		chains := b.chains[keyOf(n)]
+		port := b.port(keyOf(n))
+		b.owners[i] = port
 		switch n.Kind {
 		case kubeproxy.ServiceChain:
-			chains.Service = c
+			port.chains.Service = c
 		case kubeproxy.ExternalChain:
-			chains.External = c
+			port.chains.External = c
 		case kubeproxy.LocalChain:
-			chains.Local = c
+			port.chains.Local = c
 		case kubeproxy.FirewallChain:
-			chains.Firewall = c
-		default:
-			continue
+			port.chains.Firewall = c
 		}
-		b.chains[keyOf(n)] = chains
 	}
+}
+
+// port is the service port of a key, made if there is none. Chains of one stand
+// together.
+func (b *nftReader) port(key nftKey) *nftPort {
+	if b.last != nil && b.last.nftKey == key {
+		return b.last
+	}
+	port := b.ports[key]
+	if port == nil {
+		port = &nftPort{nftKey: key}
+		b.ports[key] = port
+	}
+	b.last = port
+	return port
 }
 
 // keyOf is the service port that a name names.
@@ -190,11 +226,22 @@ func keyOf(n kubeproxy.NFTName) nftKey {
 	return nftKey{name: n.Port, protocol: n.Protocol}
 }
 
-func (b *nftReader) nameOf(c *netfilter.Chain) kubeproxy.NFTName {
+// nameOf takes a chain's name apart: a zero name is of no service's chain.
+func (b *nftReader) nameOf(c *netfilter.Chain) *kubeproxy.NFTName {
 	if c == nil || c.Table != b.table {
-		return kubeproxy.NFTName{}
+		return &kubeproxy.NFTName{}
 	}
-	return b.names[c.Index()]
+	return &b.names[c.Index()]
+}
+
+// nameIn takes the name apart that a jump has, whether there is such a chain or
+// not.
+func (b *nftReader) nameIn(jump *netfilter.Jump) (n *kubeproxy.NFTName, ok bool) {
+	if n = b.nameOf(jump.Chain); n.Kind != kubeproxy.OtherChain {
+		return n, true
+	}
+	parsed, ok := kubeproxy.ParseNFTName(jump.Name)
+	return &parsed, ok
 }
 
 // readBases puts the base chains into the order in which packets from outside

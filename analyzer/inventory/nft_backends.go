@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"encoding/binary"
 	"net/netip"
 	"slices"
 
@@ -8,21 +9,25 @@ import (
 	"github.com/svcpath/svcpath/analyzer/netfilter"
 )
 
+// A knownBackends is what a chain deals out, once it was read.
+type knownBackends struct {
+	read bool
+	*backends
+}
+
 // backendsOf reads the endpoints that a chain deals connections out to, as
 // service and local chains do.
 func (b *nftReader) backendsOf(c *netfilter.Chain) *backends {
-	known, ok := b.known[c]
-	if !ok {
-		known = b.readBackends(c)
-		b.known[c] = known
+	known := &b.known[c.Index()]
+	if !known.read {
+		known.read, known.backends = true, b.readBackends(c)
 	}
-	return known
+	return known.backends
 }
 
 func (b *nftReader) readBackends(c *netfilter.Chain) *backends {
 	result := &backends{hairpin: true}
-	var ends []Endpoint
-	found := false
+	ends, found := b.ends[:0], false
 	for r := range c.Rules() {
 		for _, s := range r.Statements() {
 			switch s := s.(type) {
@@ -32,10 +37,10 @@ func (b *nftReader) readBackends(c *netfilter.Chain) *backends {
 				}
 				found = true
 				dealt := uint64(0)
-				for _, e := range s.Map.Elements() {
-					share, hits := b.shareOf(s.Key, e)
+				for i := range s.Map.Len() {
+					share, hits := b.shareOf(s.Key, s.Map, i)
 					dealt += hits
-					jump, _ := e.Verdict.(*netfilter.Jump)
+					jump, _ := s.Map.Verdict(i).(*netfilter.Jump)
 					ends = append(ends, b.endpointAt(jump, share, r, result))
 				}
 				result.whole = isAll(s.Key, dealt)
@@ -43,10 +48,10 @@ func (b *nftReader) readBackends(c *netfilter.Chain) *backends {
 				if m, ok := s.Addr.(*netfilter.MapValue); ok && s.Kind == netfilter.ToDestination && isDice(m.Key) && b.affords(m.Map) {
 					found = true
 					dealt := uint64(0)
-					for _, e := range m.Map.Elements() {
-						share, hits := b.shareOf(m.Key, e)
+					for i := range m.Map.Len() {
+						share, hits := b.shareOf(m.Key, m.Map, i)
 						dealt += hits
-						to, ok := addrPortOf(m.Map, e)
+						to, ok := addrPortOf(m.Map, i)
 						if !ok && result.dead == nil {
 							result.dead = r
 						}
@@ -77,8 +82,9 @@ func (b *nftReader) readBackends(c *netfilter.Chain) *backends {
 	if !found {
 		return nil
 	}
+	b.ends = ends
 	result.affinity = b.affinityOf(c)
-	result.endpoints = mergeUnknown(ends)
+	result.endpoints = slices.Clone(mergeUnknown(ends))
 	if b.hairpins != nil {
 		// Only connections of endpoints on the node itself are in the set; those of
 		// others never come by here.
@@ -143,10 +149,12 @@ func (b *nftReader) isHairpin(e Endpoint) bool {
 	if len(b.hairpins.Key) != 4 || !b.hairpins.Readable() {
 		return false
 	}
-	addr := netfilter.AddrKey(e.Addr.Addr())
-	port := netfilter.UintKey(netfilter.TypePort, uint64(e.Addr.Port()))
-	for _, protocol := range []uint64{netfilter.TCP, netfilter.UDP, netfilter.SCTP} {
-		if b.hairpins.Find(addr+addr+netfilter.UintKey(netfilter.TypeProtocol, protocol)+port) >= 0 {
+	var room [2*16 + 3]byte
+	key := netfilter.AppendAddr(netfilter.AppendAddr(room[:0], e.Addr.Addr()), e.Addr.Addr())
+	at := len(key)
+	key = binary.BigEndian.AppendUint16(append(key, 0), e.Addr.Port())
+	for _, protocol := range [...]uint8{netfilter.TCP, netfilter.UDP, netfilter.SCTP} {
+		if key[at] = protocol; b.hairpins.Find(netfilter.Key(key)) >= 0 {
 			return true
 		}
 	}
@@ -175,13 +183,18 @@ func (b *nftReader) affinityOf(c *netfilter.Chain) *Affinity {
 }
 
 // addrPortOf reads a map's value: an address and a port.
-func addrPortOf(set *netfilter.Set, e netfilter.Element) (netip.AddrPort, bool) {
-	if len(set.Data) != 2 || e.Data != e.DataLast {
+func addrPortOf(set *netfilter.Set, element int) (netip.AddrPort, bool) {
+	value, ok := set.SingleValue(element)
+	if !ok || len(set.Data) != 2 || !set.Readable() {
 		return netip.AddrPort{}, false
 	}
-	parts := e.Data.Split(set.Data)
-	addr, ok := parts[0].Addr()
-	return netip.AddrPortFrom(addr, uint16(parts[1].Uint())), ok
+	w := set.Data[0].Width()
+	addr, ok := netip.AddrFromSlice(value[:w])
+	port := uint16(0)
+	for _, c := range value[w:] {
+		port = port<<8 | uint16(c)
+	}
+	return netip.AddrPortFrom(addr, port), ok
 }
 
 // mergeUnknown is mergeEndpoints for lists of which shares may be unknown.
@@ -198,5 +211,5 @@ func mergeUnknown(list []Endpoint) []Endpoint {
 		}
 		merged = append(merged, e)
 	}
-	return slices.Clip(merged)
+	return merged
 }

@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"encoding/binary"
 	"net/netip"
 	"slices"
 
@@ -148,12 +149,13 @@ func (c *client) find(e netfilter.Expr, set *netfilter.Set) (element int, answer
 		}
 		to = []netip.Addr{{}}
 	}
+	var room [32]byte
 	for i, a := range to {
-		key := c.key(e, a)
-		if key == "" {
+		key := c.appendKey(room[:0], e, a)
+		if len(key) == 0 {
 			return -1, maybe
 		}
-		found := set.Find(key)
+		found := set.Find(netfilter.Key(key))
 		if i > 0 && found != element {
 			return -1, maybe
 		}
@@ -190,37 +192,40 @@ func (c *client) firstAddress() netip.Addr {
 // key is the value that an expression has for the client's packet to an
 // address, "" where that is not known.
 func (c *client) key(e netfilter.Expr, to netip.Addr) netfilter.Key {
+	return netfilter.Key(c.appendKey(nil, e, to))
+}
+
+// appendKey is key, appended to what it is given; nil where that is not known.
+func (c *client) appendKey(key []byte, e netfilter.Expr, to netip.Addr) []byte {
 	switch e := e.(type) {
 	case *netfilter.Concat:
-		var key netfilter.Key
 		for _, part := range e.Parts {
-			k := c.key(part, to)
-			if k == "" {
-				return ""
+			length := len(key)
+			if key = c.appendKey(key, part, to); len(key) <= length {
+				return nil
 			}
-			key += k
 		}
 		return key
 	case *netfilter.Constant:
 		if e.First == e.Last {
-			return e.First
+			return append(key, e.First...)
 		}
 	case netfilter.Field:
 		switch e {
 		case netfilter.IPDaddr, netfilter.IP6Daddr:
 			if to.IsValid() && to.Is4() == (e == netfilter.IPDaddr) {
-				return netfilter.AddrKey(to)
+				return netfilter.AppendAddr(key, to)
 			}
 		case netfilter.MetaL4Proto, netfilter.IPProtocol:
-			return netfilter.UintKey(netfilter.TypeProtocol, uint64(c.protocol))
+			return append(key, c.protocol)
 		case netfilter.THDport:
-			return netfilter.UintKey(netfilter.TypePort, uint64(c.port))
+			return binary.BigEndian.AppendUint16(key, c.port)
 		case netfilter.TCPDport, netfilter.UDPDport, netfilter.SCTPDport:
 			of := map[netfilter.Field]uint8{netfilter.TCPDport: netfilter.TCP, netfilter.UDPDport: netfilter.UDP, netfilter.SCTPDport: netfilter.SCTP}
 			if of[e] == c.protocol {
-				return netfilter.UintKey(netfilter.TypePort, uint64(c.port))
+				return binary.BigEndian.AppendUint16(key, c.port)
 			}
 		}
 	}
-	return ""
+	return nil
 }

@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"encoding/binary"
 	"fmt"
 	"net/netip"
 
@@ -30,13 +31,15 @@ func (b *nftReader) gather() {
 		if set == nil || !set.Verdicts {
 			continue
 		}
-		for i, e := range set.Elements() {
-			d, ok := dialOfKey(set, e)
+		elements := make([]MapElement, set.Len())
+		for i := range elements {
+			d, ok := dialOfKey(set, i)
 			if !ok {
 				continue
 			}
 			draft := b.draft(d)
-			at := &MapElement{Set: set, Number: i}
+			at := &elements[i]
+			at.Set, at.Number = set, i
 			if m.refuses {
 				draft.refusal = at
 			} else {
@@ -47,8 +50,8 @@ func (b *nftReader) gather() {
 	}
 	for _, name := range []string{kubeproxy.FirewallIPsMap, kubeproxy.FirewallSet} {
 		if set := b.table.Set(name); set != nil {
-			for _, e := range set.Elements() {
-				if d, ok := dialOfKey(set, e); ok {
+			for i := range set.Len() {
+				if d, ok := dialOfKey(set, i); ok {
 					b.firewalled[d] = true
 				}
 			}
@@ -60,20 +63,21 @@ func (b *nftReader) gather() {
 
 // dialOfKey reads an element's key: an address, a protocol and a port, or the
 // last two.
-func dialOfKey(set *netfilter.Set, e netfilter.Element) (d dial, ok bool) {
-	if e.First != e.Last || e.First == "" {
+func dialOfKey(set *netfilter.Set, element int) (d dial, ok bool) {
+	key, ok := set.Single(element)
+	if !ok || !set.Readable() {
 		return d, false
 	}
-	parts := e.First.Split(set.Key)
 	types := set.Key
-	if len(parts) == 3 && (types[0] == netfilter.TypeIPv4 || types[0] == netfilter.TypeIPv6) {
-		d.address, _ = parts[0].Addr()
-		parts, types = parts[1:], types[1:]
+	if len(types) == 3 && (types[0] == netfilter.TypeIPv4 || types[0] == netfilter.TypeIPv6) {
+		w := types[0].Width()
+		d.address, _ = netip.AddrFromSlice(key[:w])
+		key, types = key[w:], types[1:]
 	}
-	if len(parts) != 2 || types[0] != netfilter.TypeProtocol || types[1] != netfilter.TypePort {
+	if len(types) != 2 || types[0] != netfilter.TypeProtocol || types[1] != netfilter.TypePort {
 		return d, false
 	}
-	d.protocol, d.port = uint8(parts[0].Uint()), uint16(parts[1].Uint())
+	d.protocol, d.port = key[0], binary.BigEndian.Uint16(key[1:])
 	return d, true
 }
 
@@ -93,10 +97,9 @@ func (b *nftReader) draft(d dial) *nftDraft {
 // claimName takes the service port's name from the chain that an element leads
 // to, or from the element's comment, and holds the two against each other.
 func (b *nftReader) claimName(d *nftDraft, at *MapElement) {
-	e := at.Set.Element(at.Number)
-	commented, hasComment := kubeproxy.ParseServicePort(e.Comment)
-	if j, ok := e.Verdict.(*netfilter.Jump); ok {
-		if n, ok := kubeproxy.ParseNFTName(j.Name); ok {
+	commented, hasComment := kubeproxy.ParseServicePort(at.Set.CommentOf(at.Number))
+	if j, ok := at.Set.Verdict(at.Number).(*netfilter.Jump); ok {
+		if n, ok := b.nameIn(j); ok {
 			if n.Cut {
 				d.hash = n.Hash
 			} else if !d.named {

@@ -13,7 +13,7 @@ import (
 // has, else by the object that claims what is dialled.
 func (b *nftReader) group() {
 	for _, d := range b.drafts {
-		key := nftKey{other: d.dial.String(), protocol: d.protocol}
+		var key nftKey
 		switch {
 		case d.named:
 			key = nftKey{name: d.name, protocol: d.protocol}
@@ -22,23 +22,39 @@ func (b *nftReader) group() {
 			key = nftKey{name: kubeproxy.ServicePort{Namespace: c.service.Namespace, Name: c.service.Name, Port: c.port.Name}, protocol: d.protocol}
 		case d.hash != "":
 			key = nftKey{other: d.hash}
+		default:
+			key = nftKey{other: d.dial.String(), protocol: d.protocol}
 		}
-		svc := b.services[key]
-		if svc == nil {
-			svc = &Service{
+		port := b.leadsTo(d)
+		if port == nil || port.nftKey != key {
+			port = b.port(key)
+		}
+		if port.service == nil {
+			port.service = &Service{
 				Namespace: key.name.Namespace, Name: key.name.Name, PortName: key.name.Port,
-				Protocol: d.protocol, Family: b.family, Chains: b.chains[key],
+				Protocol: d.protocol, Family: b.family, Chains: port.chains,
 			}
-			b.services[key] = svc
-			b.order = append(b.order, svc)
+			b.order = append(b.order, port)
 		}
-		d.service = svc
-		b.members[svc] = append(b.members[svc], d)
+		port.members = append(port.members, d)
 	}
 	near := b.clusterIPPrefixes()
-	for _, svc := range b.order {
-		b.settleKinds(svc, near)
+	for _, port := range b.order {
+		b.settleKinds(port, near)
 	}
+}
+
+// leadsTo is the service port whose chain a draft's element leads to, nil where
+// it leads to none.
+func (b *nftReader) leadsTo(d *nftDraft) *nftPort {
+	if d.element == nil {
+		return nil
+	}
+	jump, ok := d.element.verdict().(*netfilter.Jump)
+	if !ok || jump.Chain == nil {
+		return nil
+	}
+	return b.owners[jump.Chain.Index()]
 }
 
 // settleKinds tells which of a service's addresses is its cluster IP, and what
@@ -46,10 +62,10 @@ func (b *nftReader) group() {
 // straight to the service's endpoints; every service has one. Whether another
 // address is a load balancer's or an external IP no rule tells, unless it has
 // source ranges, which only load balancers' have; the cluster's objects do.
-func (b *nftReader) settleKinds(svc *Service, near []netip.Addr) {
+func (b *nftReader) settleKinds(port *nftPort, near []netip.Addr) {
 	var open []*nftDraft
 	hasClusterIP, hasNodePort := false, false
-	for _, d := range b.members[svc] {
+	for _, d := range port.members {
 		if d.kind == "" {
 			d.kind = b.kindOf(d)
 		}
@@ -91,14 +107,14 @@ func (b *nftReader) settleKinds(svc *Service, near []netip.Addr) {
 // kindOf tells what certainly an address is, "" for an open question.
 func (b *nftReader) kindOf(d *nftDraft) Kind {
 	if b.clusterIPs != nil && d.address.IsValid() && b.clusterIPs.Readable() {
-		if b.clusterIPs.Find(netfilter.AddrKey(d.address)) >= 0 {
+		var room [16]byte
+		if b.clusterIPs.Find(netfilter.Key(netfilter.AppendAddr(room[:0], d.address))) >= 0 {
 			return ClusterIP
 		}
 	}
 	if d.element != nil {
-		e := d.element.Set.Element(d.element.Number)
-		if jump, ok := e.Verdict.(*netfilter.Jump); ok {
-			n, _ := kubeproxy.ParseNFTName(jump.Name)
+		if jump, ok := d.element.verdict().(*netfilter.Jump); ok {
+			n, _ := b.nameIn(jump)
 			if n.Kind == kubeproxy.ServiceChain || n.Kind == kubeproxy.LocalChain {
 				return ClusterIP
 			}
@@ -167,8 +183,9 @@ func nearness(a netip.Addr, list []netip.Addr) int {
 }
 
 // describe fills in what a service's chains and drafts tell of it.
-func (b *nftReader) describe(svc *Service) {
-	for _, d := range b.members[svc] {
+func (b *nftReader) describe(port *nftPort) {
+	svc := port.service
+	for _, d := range port.members {
 		svc.shows(d.kind, d.kindAssumed, d.port)
 	}
 	for _, of := range []struct {
@@ -182,6 +199,7 @@ func (b *nftReader) describe(svc *Service) {
 		if found == nil {
 			continue
 		}
+		svc.Endpoints = slices.Grow(svc.Endpoints, len(found.endpoints))
 		for _, e := range found.endpoints {
 			e.Scope = of.scope
 			svc.Endpoints = append(svc.Endpoints, e)
@@ -190,27 +208,28 @@ func (b *nftReader) describe(svc *Service) {
 			svc.Affinity = found.affinity
 		}
 	}
-	b.findPolicies(svc)
-	b.findSourceRanges(svc)
+	b.findPolicies(port)
+	b.findSourceRanges(port)
 }
 
 // findPolicies reads the traffic policies from where things lead. A refusal
 // that drops is one for want of local endpoints; without any, it rejects
 // (pkg/proxy/nftables/proxier.go, syncProxyRules).
-func (b *nftReader) findPolicies(svc *Service) {
+func (b *nftReader) findPolicies(port *nftPort) {
+	svc := port.service
 	if c := svc.Chains.External; c != nil {
 		svc.ExternalPolicy = b.externalPolicy(c)
 	}
-	for _, d := range b.members[svc] {
-		dropped := d.refusal != nil && d.refusal.Set.Element(d.refusal.Number).Verdict == netfilter.Statement(netfilter.Drop)
+	for _, d := range port.members {
+		dropped := d.refusal != nil && d.refusal.verdict() == netfilter.Statement(netfilter.Drop)
 		switch {
 		case dropped && d.kind == ClusterIP:
 			svc.InternalPolicy = Local
 		case dropped:
 			svc.ExternalPolicy = Local
 		case d.kind == ClusterIP && d.element != nil:
-			if jump, ok := d.element.Set.Element(d.element.Number).Verdict.(*netfilter.Jump); ok {
-				switch n, _ := kubeproxy.ParseNFTName(jump.Name); n.Kind {
+			if jump, ok := d.element.verdict().(*netfilter.Jump); ok {
+				switch n, _ := b.nameIn(jump); n.Kind {
 				case kubeproxy.ServiceChain:
 					svc.InternalPolicy = Cluster
 				case kubeproxy.LocalChain:
@@ -231,7 +250,7 @@ func (b *nftReader) externalPolicy(c *netfilter.Chain) Policy {
 			return Local
 		}
 		for j := range r.Jumps() {
-			switch n, _ := kubeproxy.ParseNFTName(j.Name); n.Kind {
+			switch n, _ := b.nameIn(j); n.Kind {
 			case kubeproxy.LocalChain:
 				return Local
 			case kubeproxy.ServiceChain:
@@ -246,9 +265,10 @@ func (b *nftReader) externalPolicy(c *netfilter.Chain) Policy {
 // firewall chain does not drop (since 1.30), or those that stand with its
 // address in a set (1.29). kube-proxy also lets the load balancer's own address
 // pass, for packets that a node of the ranges sends to it; that is no range.
-func (b *nftReader) findSourceRanges(svc *Service) {
+func (b *nftReader) findSourceRanges(port *nftPort) {
+	svc := port.service
 	add := func(p netip.Prefix) {
-		own := p.IsSingleIP() && slices.ContainsFunc(b.members[svc], func(d *nftDraft) bool { return d.address == p.Addr() })
+		own := p.IsSingleIP() && slices.ContainsFunc(port.members, func(d *nftDraft) bool { return d.address == p.Addr() })
 		if !own && !slices.Contains(svc.SourceRanges, p) {
 			svc.SourceRanges = append(svc.SourceRanges, p)
 		}
@@ -262,7 +282,7 @@ func (b *nftReader) findSourceRanges(svc *Service) {
 		}
 	}
 	if set := b.table.Set(kubeproxy.FirewallAllowSet); set != nil && len(set.Key) == 4 && set.Readable() {
-		for _, d := range b.members[svc] {
+		for _, d := range port.members {
 			if !b.firewalled[d.dial] || b.budget < set.Len() {
 				continue
 			}

@@ -9,31 +9,45 @@ import (
 	"github.com/svcpath/svcpath/analyzer/source"
 )
 
+// An nftJudged is what is made of a draft, in one piece.
+type nftJudged struct {
+	entry   Entry
+	address [1]netip.Prefix
+	journey nftJourney
+	reason  nftReason
+}
+
 // judge tells the verdicts of a service's entries. That of the cluster IP
 // comes first: the others are told by it.
-func (b *nftReader) judge(svc *Service) {
-	members := b.members[svc]
+func (b *nftReader) judge(port *nftPort) {
+	svc, members := port.service, port.members
 	slices.SortStableFunc(members, func(x, y *nftDraft) int { return x.kind.order() - y.kind.order() })
 	var own *nftJourney // of the cluster IP
 	var first clusterIP
+	svc.Entries = make([]*Entry, 0, len(members))
 	for _, d := range members {
-		c := b.clientOf(d)
-		j := b.travel(c)
+		made := &b.judged[0]
+		b.judged = b.judged[1:]
+		c, j := b.clientOf(d), &made.journey
+		b.travel(c, j)
 		j.sources = b.rangesOnly(j.sources, c)
 		if d.kind == ClusterIP && own == nil && d.missing == nil {
 			own = j
 		}
-		e := &Entry{Service: svc, Kind: d.kind, KindAssumed: d.kindAssumed, Port: d.port}
+		e := &made.entry
+		e.Service, e.Kind, e.KindAssumed, e.Port = svc, d.kind, d.kindAssumed, d.port
 		if d.kind == NodePort {
 			e.Addresses, e.ExceptAddresses = b.nodePorts.on, b.nodePorts.except
 		} else {
-			e.Addresses = []netip.Prefix{netip.PrefixFrom(d.address, d.address.BitLen())}
+			made.address[0] = netip.PrefixFrom(d.address, d.address.BitLen())
+			e.Addresses = made.address[:]
 		}
 		if d.kind == ClusterIP && first.entry == nil {
 			first.entry = e
 		}
 		b.decide(e, d, j, own)
-		e.Reason = &nftReason{b: b, entry: e, draft: d, journey: j, own: own, clusterIP: first}
+		made.reason = nftReason{b: b, entry: e, draft: d, journey: j, own: own, clusterIP: first}
+		e.Reason = &made.reason
 		svc.Entries = append(svc.Entries, e)
 	}
 }
@@ -48,11 +62,12 @@ func (b *nftReader) rangesOnly(list []netip.Prefix, c *client) []netip.Prefix {
 	return list
 }
 
-// clientOf is the packet that an entry is judged by.
+// clientOf is the packet that an entry is judged by. There is one at a time.
 func (b *nftReader) clientOf(d *nftDraft) *client {
-	c := &client{protocol: d.protocol, port: d.port, local: no, budget: &b.budget}
+	c := &b.client
+	*c = client{protocol: d.protocol, port: d.port, local: no, budget: &b.budget, to: c.to[:0]}
 	if d.kind != NodePort {
-		c.to = []netip.Addr{d.address}
+		c.to = append(c.to, d.address)
 		if local, known := b.snapshot.IsLocal(d.address); known {
 			c.local = ternaryOf(local)
 		} else if d.kind != ClusterIP {
@@ -183,7 +198,7 @@ func (b *nftReader) decideBackends(e *Entry, j, own *nftJourney) {
 	// The rule that deals is the last piece of evidence.
 	for r := range j.decided.Rules() {
 		if dealsOut(r) {
-			e.Path = append(slices.Clone(j.path), r)
+			e.Path = append(j.path, r) // travel left room for one
 		}
 	}
 	svc, kind := e.Service, b.nameOf(j.decided).Kind

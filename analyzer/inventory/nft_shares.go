@@ -11,13 +11,17 @@ const draws = 1 << 32
 // nft_ng_random_gen; include/linux/kernel.h, reciprocal_scale). Shares by
 // other expressions rest on the packet or on those before it, and are not
 // known.
-func (b *nftReader) shareOf(e netfilter.Expr, of netfilter.Element) (share *Share, hits uint64) {
+func (b *nftReader) shareOf(e netfilter.Expr, set *netfilter.Set, element int) (share *Share, hits uint64) {
 	dice, ok := e.(*netfilter.Numgen)
-	if !ok || !dice.Random || dice.Mod == 0 || of.First == "" {
+	if !ok || !dice.Random || dice.Mod == 0 {
+		return nil, 0
+	}
+	first, last, ok := set.Numbers(element)
+	if !ok {
 		return nil, 0
 	}
 	mod, offset := uint64(dice.Mod), uint64(dice.Offset)
-	first, last := max(of.First.Uint(), offset), min(of.Last.Uint(), offset+mod-1)
+	first, last = max(first, offset), min(last, offset+mod-1)
 	if first <= last {
 		hits = before(last-offset+1, mod) - before(first-offset, mod)
 	}

@@ -28,24 +28,34 @@ type nftJourney struct {
 // travel follows the packet through the base chains in their order: those of
 // PREROUTING, and, untranslated, those of INPUT or of FORWARD. What is
 // translated is another packet from then on, and no longer the entry's.
-func (b *nftReader) travel(c *client) *nftJourney {
-	j := &nftJourney{}
-	hooks := []netfilter.Hook{netfilter.Prerouting, netfilter.Input}
+func (b *nftReader) travel(c *client, j *nftJourney) {
+	j.path, j.stack, j.elements = b.path[:0], b.stack[:0], b.elements[:0]
+	b.passHooks(c, j)
+	b.path, b.stack, b.elements = j.path, j.stack, j.elements
+	j.path, j.stack, j.elements = nil, nil, nil
+	if len(b.path) > 0 {
+		j.path = append(make([]*netfilter.Rule, 0, len(b.path)+1), b.path...) // room for the rule that deals
+	}
+	if len(b.elements) > 0 {
+		j.elements = slices.Clone(b.elements)
+	}
+}
+
+func (b *nftReader) passHooks(c *client, j *nftJourney) {
+	hooks := [...]netfilter.Hook{netfilter.Prerouting, netfilter.Input, netfilter.NoHook}
 	switch c.local {
 	case no:
 		hooks[1] = netfilter.Forward
 	case maybe:
-		hooks[1] = netfilter.Forward
-		hooks = append(hooks, netfilter.Input)
+		hooks[1], hooks[2] = netfilter.Forward, netfilter.Input
 	}
 	for _, hook := range hooks {
 		for _, base := range b.bases {
-			if base.Base.Hook == hook && b.walk(c, base, j) == stop {
-				return j
+			if base.Base.Hook == hook && hook != netfilter.NoHook && b.walk(c, base, j) == stop {
+				return
 			}
 		}
 	}
-	return j
 }
 
 // walk follows the client through a chain.
@@ -55,7 +65,12 @@ func (b *nftReader) walk(c *client, chain *netfilter.Chain, j *nftJourney) step 
 		return stop
 	}
 	j.stack = append(j.stack, chain)
-	defer func() { j.stack = j.stack[:len(j.stack)-1] }()
+	how := b.walkRules(c, chain, j)
+	j.stack = j.stack[:len(j.stack)-1]
+	return how
+}
+
+func (b *nftReader) walkRules(c *client, chain *netfilter.Chain, j *nftJourney) step {
 	for r := range chain.Rules() {
 		if b.budget--; b.budget <= 0 {
 			if !b.spent {
@@ -151,7 +166,7 @@ func (b *nftReader) take(c *client, r *netfilter.Rule, s netfilter.Statement, j 
 	}
 	switch s := s.(type) {
 	case *netfilter.Jump:
-		return b.follow(c, r, s, nil, j)
+		return b.follow(c, r, s, MapElement{}, j)
 	case *netfilter.VerdictMap:
 		if isDice(s.Key) {
 			return b.arrive(r, j)
@@ -166,14 +181,14 @@ func (b *nftReader) take(c *client, r *netfilter.Rule, s netfilter.Statement, j 
 			}
 			return next
 		}
-		at := &MapElement{Rule: r, Set: s.Map, Number: element}
-		verdict := s.Map.Element(element).Verdict
+		at := MapElement{Rule: r, Set: s.Map, Number: element}
+		verdict := at.verdict()
 		if jump, ok := verdict.(*netfilter.Jump); ok {
 			return b.follow(c, r, jump, at, j)
 		}
 		how := b.verdict(r, verdict, j)
 		if how == stop {
-			j.elements = append(j.elements, *at)
+			j.elements = append(j.elements, at)
 		}
 		return how
 	case *netfilter.DNAT:
@@ -226,12 +241,12 @@ func (b *nftReader) verdict(r *netfilter.Rule, s netfilter.Statement, j *nftJour
 // accept ends the base chain that the packet is in.
 const accept step = stop + 1
 
-// follow takes the client into another chain.
-func (b *nftReader) follow(c *client, r *netfilter.Rule, jump *netfilter.Jump, at *MapElement, j *nftJourney) step {
+// follow takes the client into another chain, by an element if there is one.
+func (b *nftReader) follow(c *client, r *netfilter.Rule, jump *netfilter.Jump, at MapElement, j *nftJourney) step {
 	length, elements := len(j.path), len(j.elements)
 	j.path = append(j.path, r)
-	if at != nil {
-		j.elements = append(j.elements, *at)
+	if at.Set != nil {
+		j.elements = append(j.elements, at)
 	}
 	if jump.Chain == nil {
 		j.end, j.dangles = dangling, jump.Name
@@ -284,15 +299,20 @@ func isDice(e netfilter.Expr) bool {
 // marksOf are the bits that a chain marks which does nothing else, 0 for any
 // other chain.
 func (b *nftReader) marksOf(c *netfilter.Chain) uint32 {
-	if bits, ok := b.marks[c]; ok {
-		return bits
+	known := &b.marking[c.Index()]
+	if !known.read {
+		known.read = true
+		if bits, ok := kubeproxy.SetsMark(c); ok {
+			known.bits = bits
+		}
 	}
-	bits, ok := kubeproxy.SetsMark(c)
-	if !ok {
-		bits = 0
-	}
-	b.marks[c] = bits
-	return bits
+	return known.bits
+}
+
+// A knownMark is what a chain marks, once it was read.
+type knownMark struct {
+	read bool
+	bits uint32
 }
 
 // mark notes that the client's packet is marked for masquerading.

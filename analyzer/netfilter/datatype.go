@@ -172,12 +172,18 @@ type Key string
 
 // AddrKey is the key of an address.
 func AddrKey(a netip.Addr) Key {
+	var room [16]byte
+	return Key(AppendAddr(room[:0], a))
+}
+
+// AppendAddr appends the key of an address.
+func AppendAddr(to []byte, a netip.Addr) []byte {
 	if a.Is4() {
 		b := a.As4()
-		return Key(b[:])
+		return append(to, b[:]...)
 	}
 	b := a.As16()
-	return Key(b[:])
+	return append(to, b[:]...)
 }
 
 // Addr is the address that the key is, of 4 or 16 bytes.
@@ -195,9 +201,11 @@ func UintKey(t DataType, n uint64) Key {
 }
 
 // Uint is the number that the key is, of up to 8 bytes.
-func (k Key) Uint() (n uint64) {
-	for i := range len(k) {
-		n = n<<8 | uint64(k[i])
+func (k Key) Uint() uint64 { return bigEndian(k) }
+
+func bigEndian[T ~string | ~[]byte](key T) (n uint64) {
+	for i := range len(key) {
+		n = n<<8 | uint64(key[i])
 	}
 	return n
 }

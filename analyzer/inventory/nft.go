@@ -164,6 +164,7 @@ func (b *nftReader) read() {
 	b.readNames()
 	b.readBases()
 	b.readMasquerading()
+	b.readEndpoints()
 	b.gather()
 	b.group()
 	b.judged = make([]nftJudged, len(b.drafts))

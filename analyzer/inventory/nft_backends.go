@@ -15,6 +15,17 @@ type knownBackends struct {
 	*backends
 }
 
+// readEndpoints reads what service and local chains deal out, all in a row: the
+// input has them in another order than its maps, and so has memory.
+func (b *nftReader) readEndpoints() {
+	for i, c := range b.table.Chains() {
+		switch b.names[i].Kind {
+		case kubeproxy.ServiceChain, kubeproxy.LocalChain:
+			b.backendsOf(c)
+		}
+	}
+}
+
 // backendsOf reads the endpoints that a chain deals connections out to, as
 // service and local chains do.
 func (b *nftReader) backendsOf(c *netfilter.Chain) *backends {

@@ -121,7 +121,7 @@ func (g *Graph) addMapped(r *netfilter.Rule) {
 				continue
 			}
 			for i := range s.Map.Len() {
-				if j, ok := s.Map.Element(i).Verdict.(*netfilter.Jump); ok {
+				if j, ok := s.Map.Verdict(i).(*netfilter.Jump); ok {
 					g.add(r, j, int32(i+1))
 				}
 			}
@@ -202,7 +202,7 @@ func (g *Graph) jump(e edge) Jump {
 // target is the statement that jumps.
 func (e edge) target() *netfilter.Jump {
 	if e.element > 0 {
-		j, _ := verdictMap(e.rule).Map.Element(int(e.element - 1)).Verdict.(*netfilter.Jump)
+		j, _ := verdictMap(e.rule).Map.Verdict(int(e.element - 1)).(*netfilter.Jump)
 		return j
 	}
 	for _, s := range e.rule.Statements() {

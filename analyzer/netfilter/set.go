@@ -224,24 +224,9 @@ func (s *Set) key(i int, last bool) []byte {
 // Element is the i-th element, from 0, in the text's order.
 func (s *Set) Element(i int) Element {
 	var e Element
-	if i != s.wildcard-1 {
-		e.First, e.Last = Key(s.key(i, false)), Key(s.key(i, true))
-	}
-	if s.Data != nil {
-		w := s.dataWidth
-		at := i * w
-		if s.ranges {
-			at *= 2
-		}
-		e.Data = Key(s.data[at : at+w])
-		e.DataLast = e.Data
-		if s.ranges {
-			e.DataLast = Key(s.data[at+w : at+2*w])
-		}
-	}
-	if s.verdicts != nil {
-		e.Verdict = s.verdicts[i]
-	}
+	e.First, e.Last = s.Keys(i)
+	e.Data, e.DataLast = s.Value(i)
+	e.Verdict = s.Verdict(i)
 	if i < len(s.lines) {
 		e.Line = int(s.lines[i])
 	}

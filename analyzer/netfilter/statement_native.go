@@ -58,6 +58,9 @@ const (
 
 var natKindNames = [...]string{"dnat", "snat", "redirect", "masquerade"}
 
+// String is the statement's name: "dnat".
+func (k NATKind) String() string { return natKindNames[k] }
+
 // MapNAT translates an address to what an expression gives: a value out of a
 // map, mostly. What is written out as addresses and ports is DNAT, SNAT,
 // Masquerade or Redirect.
@@ -73,7 +76,7 @@ type MapNAT struct {
 
 func (t *MapNAT) String() string {
 	var b strings.Builder
-	b.WriteString(natKindNames[t.Kind])
+	b.WriteString(t.Kind.String())
 	if t.Family != AnyFamily {
 		b.WriteString(" " + t.Family.NFT())
 	}

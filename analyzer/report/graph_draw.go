@@ -159,7 +159,7 @@ func (p graphPart) mapLeads(r *netfilter.Rule, set *netfilter.Set, yield func(gr
 	for i := range set.Len() {
 		lead := graphLead{rule: r, set: set, element: i}
 		var to *netfilter.Chain
-		switch v := set.Element(i).Verdict.(type) {
+		switch v := set.Verdict(i).(type) {
 		case *netfilter.Jump:
 			lead.jump, to = v, v.Chain
 		case netfilter.Verdict:

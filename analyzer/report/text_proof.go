@@ -169,7 +169,7 @@ func appendEnd(b []byte, r *netfilter.Rule, mapped []inventory.MapElement) []byt
 	target := r.Target()
 	for _, m := range mapped {
 		if m.Rule == r {
-			target = m.Set.Element(m.Number).Verdict
+			target = m.Set.Verdict(m.Number)
 		}
 	}
 	switch target := target.(type) {
@@ -177,6 +177,8 @@ func appendEnd(b []byte, r *netfilter.Rule, mapped []inventory.MapElement) []byt
 		return appendEscaped(b, target.Name)
 	case *netfilter.VerdictMap:
 		return append(b, "endpoints"...) // dealt out by a random number
+	case *netfilter.MapNAT:
+		return append(b, target.Kind.String()...) // the rest names every endpoint
 	}
 	if target == nil {
 		return append(b, "the next rule"...)

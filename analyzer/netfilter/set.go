@@ -172,16 +172,21 @@ func (s *Set) Add(e Element) {
 	if e.Comment != "" || e.Timeout != 0 || e.Expires != 0 || e.Counters != nil || e.Rest != "" {
 		s.extras = append(s.extras, setExtra{s.count, e.Comment, e.Timeout, e.Expires, e.Counters, e.Rest})
 	}
-	// Those of a rule's own set stand in the rule's line.
-	if e.Line != 0 && s.Name != "" && len(s.lines) == s.count {
-		s.lines = append(s.lines, int32(e.Line))
-	}
+	s.standsIn(e.Line)
 	s.count++
 }
 
+// standsIn notes the next element's line. Those of a rule's own set stand in the
+// rule's.
+func (s *Set) standsIn(line int) {
+	if line != 0 && s.Name != "" && len(s.lines) == s.count {
+		s.lines = append(s.lines, int32(line))
+	}
+}
+
 // AddPlain appends an element of one key, with a value or a verdict if the set is
-// a map, and nothing else. It keeps copies.
-func (s *Set) AddPlain(key, data []byte, verdict Statement) {
+// a map, and nothing else, in that line. It keeps copies.
+func (s *Set) AddPlain(key, data []byte, verdict Statement, line int) {
 	s.keys = append(s.keys, key...)
 	if s.intervals {
 		s.keys = append(s.keys, key...)
@@ -195,6 +200,7 @@ func (s *Set) AddPlain(key, data []byte, verdict Statement) {
 	if s.Verdicts {
 		s.verdicts = append(s.verdicts, verdict)
 	}
+	s.standsIn(line)
 	s.count++
 }
 

@@ -38,7 +38,7 @@ func (p *parser) plainElement(s *netfilter.Set) bool {
 	case !strings.HasPrefix(text[at:], " }"):
 		return false
 	}
-	s.AddPlain(key, data, verdict)
+	s.AddPlain(key, data, verdict, p.line)
 	p.at = at
 	return true
 }

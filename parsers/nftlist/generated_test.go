@@ -39,6 +39,22 @@ func TestGenerated(t *testing.T) {
 	}
 }
 
+// TestElementsStandInTheirLines: the evidence of an entry is an element, which is
+// looked for in its own line.
+func TestElementsStandInTheirLines(t *testing.T) {
+	text := generated(t, generatedSizes[0])
+	lines := strings.Split(text, "\n")
+	for _, table := range parseText(text).Tables {
+		for _, s := range table.Sets() {
+			for _, e := range s.Elements() {
+				if e.Line == 0 || !strings.Contains(lines[e.Line-1], s.FormatElement(e)) {
+					t.Errorf("element %s of %s stands in line %d", s.FormatElement(e), s.Name, e.Line)
+				}
+			}
+		}
+	}
+}
+
 // unnamed are the lines of a listing that is written as the model prints it: with
 // priorities as numbers, and all elements of a set in one line.
 func unnamed(listing string) []string {

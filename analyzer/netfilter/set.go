@@ -2,6 +2,7 @@ package netfilter
 
 import (
 	"iter"
+	"slices"
 	"strings"
 	"time"
 
@@ -139,6 +140,18 @@ func (s *Set) Vague() bool { return !s.Declared || s.hasUnread }
 // Changes reports whether elements come and go by themselves or with packets:
 // then what the text shows is how it was at that moment.
 func (s *Set) Changes() bool { return s.Flags&(DynamicSet|TimeoutSet) != 0 }
+
+// Expect makes room for so many elements more.
+func (s *Set) Expect(elements int) {
+	s.keys = slices.Grow(s.keys, elements*s.width)
+	s.data = slices.Grow(s.data, elements*s.dataWidth)
+	if s.Verdicts {
+		s.verdicts = slices.Grow(s.verdicts, elements)
+	}
+	if s.Name != "" {
+		s.lines = slices.Grow(s.lines, elements)
+	}
+}
 
 // Add appends an element. Its keys are as wide as the set's types say.
 func (s *Set) Add(e Element) {

@@ -194,6 +194,7 @@ func (p *parser) elements(s *netfilter.Set) bool {
 	commas := p.commas
 	p.commas = !hasFlags(s.Key)
 	defer func() { p.commas = commas }()
+	s.Expect(p.elementsAhead(s))
 	for {
 		p.skipNewlines()
 		if p.plainElement(s) {
@@ -229,6 +230,18 @@ func (p *parser) elements(s *netfilter.Set) bool {
 			return p.fail(p.peek(), `"}"`)
 		}
 	}
+}
+
+// elementsAhead is how many elements there will be up to the closing brace, by
+// their commas; fewer where they would take more room than their text twice.
+func (p *parser) elementsAhead(s *netfilter.Set) int {
+	const verdictAndLine = 20
+	ahead := p.text[p.at:]
+	if end := strings.IndexByte(ahead, '}'); end >= 0 {
+		ahead = ahead[:end]
+	}
+	width := netfilter.KeyWidth(s.Key) + netfilter.KeyWidth(s.Data) + verdictAndLine
+	return min(strings.Count(ahead, ",")+1, 2*len(ahead)/width)
 }
 
 func hasFlags(types []netfilter.DataType) bool {

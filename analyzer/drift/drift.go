@@ -57,6 +57,8 @@ type checker struct {
 	localCount   int
 	// accepted are the ports of health checks by family, read when asked for.
 	accepted map[netfilter.Family]map[uint16]*netfilter.Rule
+
+	actual, drained pool // room for the real servers of a virtual server
 }
 
 // A name tells service ports apart, in one family.

@@ -81,7 +81,7 @@ func (c *checker) checkEndpoints(p *servicePort, svc *inventory.Service, side *s
 		case e.Verdict == inventory.Broken, e.Verdict == inventory.Unknown, len(e.Endpoints) == 0:
 		default:
 			missing, foreign := pools.differences(memo.pool(e.Endpoints), choices, exact, side.whole)
-			found.add(missing, foreign, nil, entryName(e), func() []audit.Line { return endpointLines(svc, e, e.Endpoints, foreign) })
+			found.add(missing, foreign, nil, func() string { return entryName(e) }, func() []audit.Line { return endpointLines(svc, e, e.Endpoints, foreign) })
 		}
 	}
 	if c.mode != kubeproxy.IPVS {
@@ -127,9 +127,11 @@ func (c *checker) checkScopes(p *servicePort, svc *inventory.Service, side *side
 			chain, words = svc.Chains.Local, "clients of policy Local"
 		}
 		missing, foreign := pools.differences(poolOf(list), choices, exact, side.whole)
-		where := words
-		if chain != nil {
-			where = "chain " + chain.Name
+		where := func() string {
+			if chain != nil {
+				return "chain " + chain.Name
+			}
+			return words
 		}
 		found.add(missing, foreign, nil, where, func() []audit.Line {
 			if lines := linesOf(list, foreign); len(lines) > 0 {
@@ -145,7 +147,7 @@ func (c *checker) checkScopes(p *servicePort, svc *inventory.Service, side *side
 func (r *pools) differences(actual pool, choices []pool, exact, whole bool) (missing, foreign pool) {
 	if !exact {
 		for _, a := range actual {
-			if r.all[a] == nil && !r.short {
+			if r.find(a) == nil && !r.short {
 				foreign = append(foreign, a)
 			}
 		}
@@ -159,7 +161,7 @@ func (r *pools) differences(actual pool, choices []pool, exact, whole bool) (mis
 		missing = nil
 	}
 	if r.hintsOpen || r.short {
-		foreign = slices.DeleteFunc(foreign, func(a netip.AddrPort) bool { return r.short || r.all[a] != nil })
+		foreign = slices.DeleteFunc(foreign, func(a netip.AddrPort) bool { return r.short || r.find(a) != nil })
 	}
 	floats := func(a netip.AddrPort) bool { return r.floating[a] }
 	return slices.DeleteFunc(missing, floats), slices.DeleteFunc(foreign, floats)

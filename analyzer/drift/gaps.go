@@ -24,7 +24,7 @@ type gaps struct {
 	byKey map[string]*gap
 }
 
-func (g *gaps) add(missing, foreign, drained pool, where string, lines func() []audit.Line) {
+func (g *gaps) add(missing, foreign, drained pool, where func() string, lines func() []audit.Line) {
 	if len(missing)+len(foreign)+len(drained) == 0 {
 		return
 	}
@@ -41,7 +41,7 @@ func (g *gaps) add(missing, foreign, drained pool, where string, lines func() []
 		g.byKey[key] = found
 		g.list = append(g.list, found)
 	}
-	found.where = append(found.where, where)
+	found.where = append(found.where, where())
 	found.missing = sorted(append(found.missing, missing...))
 }
 
@@ -93,7 +93,7 @@ const capitalResync = "Otherwise " + resync
 
 // whyForeign says why connections should not go where they go.
 func whyForeign(p *servicePort, pools *pools, nodeName string, foreign pool) string {
-	b := pools.all[foreign[0]]
+	b := pools.find(foreign[0])
 	one := "which is"
 	if len(foreign) > 1 {
 		one = "of which the first is"
@@ -124,7 +124,7 @@ func orUnnamed(node string) string {
 func (c *checker) endpointEvidence(p *servicePort, pools *pools, list pool) []audit.Line {
 	var lines []audit.Line
 	for _, a := range list {
-		if b := pools.all[a]; b != nil && len(lines) < fewNamed {
+		if b := pools.find(a); b != nil && len(lines) < fewNamed {
 			lines = append(lines, c.quotes.endpoint(b.slice, a.Addr()))
 		}
 	}

@@ -65,9 +65,10 @@ const (
 var everyCluster = [2]string{"default", "kubernetes"}
 
 func readObjects(s *snapshot.Snapshot) *objects {
+	n := len(s.Cluster.Services)
 	o := &objects{
-		byName: map[name]*servicePort{}, services: map[[2]string]*cluster.Service{},
-		passed: map[*cluster.Service]bool{}, slices: map[[2]string][]*cluster.EndpointSlice{},
+		byName: make(map[name]*servicePort, n), services: make(map[[2]string]*cluster.Service, n),
+		passed: map[*cluster.Service]bool{}, slices: make(map[[2]string][]*cluster.EndpointSlice, n),
 		nodes: len(s.Cluster.Nodes), budget: mostLooks,
 	}
 	o.readsWhole = readWhole(s)
@@ -199,8 +200,8 @@ func (p *servicePort) asksFor(d dial) bool {
 // are any, else the Endpoints object.
 func (o *objects) addSlices(list []*cluster.EndpointSlice) {
 	type id struct{ namespace, name string }
-	seen := map[id]bool{}
-	proper := map[[2]string]bool{}
+	seen := make(map[id]bool, len(list))
+	proper := make(map[[2]string]bool, len(list))
 	namespaces := map[string]bool{}
 	for _, s := range list {
 		namespaces[s.Namespace] = true

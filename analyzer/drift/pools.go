@@ -29,7 +29,7 @@ type pools struct {
 	// hints; hintsOpen that there are hints, and it is not known whether for
 	// this node.
 	fromEndpoints, hintsOpen bool
-	all                      map[netip.AddrPort]*backend
+	all                      []backend                // sorted, each address and port once
 	noted                    bool                     // that it matters which node this is
 	slices                   []*cluster.EndpointSlice // of the family
 }
@@ -40,8 +40,18 @@ func (p pool) has(a netip.AddrPort) bool {
 	return found
 }
 
+// find looks an endpoint up in all; nil if there is none.
+func (r *pools) find(a netip.AddrPort) *backend {
+	i, found := slices.BinarySearchFunc(r.all, a, func(b backend, a netip.AddrPort) int { return b.at.Compare(a) })
+	if !found {
+		return nil
+	}
+	return &r.all[i]
+}
+
 // A backend is an endpoint of a service port.
 type backend struct {
+	at netip.AddrPort
 	*cluster.Endpoint
 	slice *cluster.EndpointSlice
 }
@@ -63,7 +73,6 @@ func (o *objects) poolsOf(p *servicePort) *pools {
 	}
 	r := &pools{known: o.allSlices}
 	p.pools = r
-	all := make([]backend, 0, 16)
 	for _, s := range o.slices[[2]string{p.namespace, p.name.service}] {
 		if s.Family != p.family {
 			continue
@@ -82,13 +91,14 @@ func (o *objects) poolsOf(p *servicePort) *pools {
 			if o.budget -= len(s.Endpoints); o.budget < 0 {
 				break
 			}
+			r.all = slices.Grow(r.all, len(s.Endpoints))
 			for i := range s.Endpoints {
-				all = append(all, backend{&s.Endpoints[i], s})
+				e := &s.Endpoints[i]
+				r.all = append(r.all, backend{netip.AddrPortFrom(e.Address, port.Port), e, s})
 			}
-			r.take(all, port.Port)
-			all = all[:0]
 		}
 	}
+	r.settle()
 	if r.known = r.known && o.budget >= 0; !r.known {
 		return r
 	}
@@ -96,23 +106,29 @@ func (o *objects) poolsOf(p *servicePort) *pools {
 	return r
 }
 
-// take adds the endpoints of a slice.
-func (r *pools) take(list []backend, port uint16) {
-	if r.all == nil {
-		r.all = make(map[netip.AddrPort]*backend, len(list))
+// settle sorts the endpoints. Of one that stands in several slices the last
+// counts.
+func (r *pools) settle() {
+	byAddress := func(a, b backend) int { return a.at.Compare(b.at) }
+	if !slices.IsSortedFunc(r.all, byAddress) {
+		slices.SortStableFunc(r.all, byAddress)
 	}
-	kept := slices.Clone(list)
-	for i := range kept {
-		b := &kept[i]
-		to := netip.AddrPortFrom(b.Address, port)
-		if before := r.all[to]; before != nil && (before.Ready != b.Ready || before.draining() != b.draining() || before.NodeName != b.NodeName) {
+	once := r.all[:0]
+	for _, b := range r.all {
+		if len(once) == 0 || once[len(once)-1].at != b.at {
+			once = append(once, b)
+			continue
+		}
+		before := &once[len(once)-1]
+		if before.Ready != b.Ready || before.draining() != b.draining() || before.NodeName != b.NodeName {
 			if r.floating == nil {
 				r.floating = map[netip.AddrPort]bool{}
 			}
-			r.floating[to] = true
+			r.floating[b.at] = true
 		}
-		r.all[to] = b
+		*before = b
 	}
+	r.all = once
 }
 
 // choose makes the pools.
@@ -152,7 +168,7 @@ func (r *pools) addHinted(o *objects, ready pool) {
 	zoned, noded := true, true
 	zones := map[string]bool{}
 	for _, to := range ready {
-		b := r.all[to]
+		b := r.find(to)
 		zoned = zoned && len(b.ZoneHints) > 0
 		noded = noded && len(b.NodeHints) > 0
 		if !zoned && !noded {
@@ -165,7 +181,7 @@ func (r *pools) addHinted(o *objects, ready pool) {
 	add := func(hinted func(*backend) bool) {
 		var p pool
 		for _, to := range ready {
-			if hinted(r.all[to]) {
+			if hinted(r.find(to)) {
 				p = append(p, to)
 			}
 		}
@@ -197,12 +213,14 @@ func (r *pools) addHinted(o *objects, ready pool) {
 // filter picks endpoints.
 func (r *pools) filter(keep func(*backend) bool) pool {
 	var p pool
-	for to, b := range r.all {
-		if keep(b) {
-			p = append(p, to)
+	for i := range r.all {
+		if b := &r.all[i]; keep(b) {
+			if p == nil {
+				p = make(pool, 0, len(r.all)-i)
+			}
+			p = append(p, b.at)
 		}
 	}
-	slices.SortFunc(p, netip.AddrPort.Compare)
 	return p
 }
 

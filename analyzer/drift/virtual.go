@@ -18,7 +18,7 @@ func (c *checker) checkVirtual(p *servicePort, e *inventory.Entry, choices []poo
 		if v.Partial {
 			continue
 		}
-		var actual, drained pool
+		actual, drained := c.actual[:0], c.drained[:0]
 		servers := v.Servers()
 		cut := false
 		for i := range servers {
@@ -36,6 +36,7 @@ func (c *checker) checkVirtual(p *servicePort, e *inventory.Entry, choices []poo
 			continue // refused, and told of as such
 		}
 		actual, drained = sorted(actual), sorted(drained)
+		c.actual, c.drained = actual, drained
 		if e.Kind == inventory.ClusterIP && p.internalLocal && exact && c.ignoresInternal(p, pools, e, actual) {
 			continue
 		}
@@ -48,9 +49,11 @@ func (c *checker) checkVirtual(p *servicePort, e *inventory.Entry, choices []poo
 			}
 			return false
 		})
-		where := entryName(e)
-		if e.Kind == inventory.NodePort {
-			where += " at " + v.Address.String()
+		where := func() string {
+			if e.Kind == inventory.NodePort {
+				return entryName(e) + " at " + v.Address.String()
+			}
+			return entryName(e)
 		}
 		found.add(missing, foreign, waiting, where, func() []audit.Line {
 			lines := []audit.Line{{Pos: v.Pos(), Text: v.Text()}}

@@ -94,11 +94,16 @@ func chainLine(line string) (d chainDecl, ok bool) {
 	if len(line) < 2 || line[0] != ':' {
 		return d, false
 	}
-	name, rest, ok := strings.Cut(line[1:], " ")
-	if !ok || name == "" || strings.IndexByte(name, '\t') >= 0 {
+	end, _ := chainWord(line, 1)
+	d.name = line[1:end]
+	if end == len(line) || d.name == "" || strings.IndexByte(d.name, '\t') >= 0 {
 		return d, false
 	}
-	d.name = name
+	rest := line[end+1:]
+	if rest == "- [0:0]" { // nearly all
+		d.counted = true
+		return d, true
+	}
 	policy, rest, more := strings.Cut(rest, " ")
 	if policy != "-" {
 		if d.policy, ok = verdict(policy); !ok {
@@ -108,7 +113,6 @@ func chainLine(line string) (d chainDecl, ok bool) {
 	if !more {
 		return d, true
 	}
-	var end int
 	d.Counters, end, ok = bracketCounters(rest)
 	d.counted = true
 	return d, ok && end == len(rest)
@@ -155,12 +159,25 @@ func listedChain(line string) (d chainDecl, ok bool) {
 // isChainName reports whether a word can be a chain's name: iptables refuses
 // names that begin with "-" or "!" (libxtables/xtables.c, xtables_chain_name).
 func isChainName(s string) bool {
-	return isChainWord(s) && strings.IndexByte(s, ' ') < 0
+	end, ok := chainWord(s, 0)
+	return ok && end == len(s)
 }
 
-// isChainWord is isChainName for text without blanks.
-func isChainWord(s string) bool {
-	return s != "" && s[0] != '-' && s[0] != '!' && strings.IndexByte(s, '"') < 0 && strings.IndexByte(s, '\t') < 0
+// chainWord is where the word at s[i] ends, at a blank, and whether it can be a
+// chain's name.
+func chainWord(s string, i int) (end int, ok bool) {
+	ok = i < len(s) && s[i] != '-' && s[i] != '!' && s[i] != ' '
+	for end = i; end < len(s); end++ {
+		c := s[end]
+		if c > '"' { // nearly all
+			continue
+		}
+		if c == ' ' {
+			break
+		}
+		ok = ok && c != '"' && c != '\t'
+	}
+	return end, ok
 }
 
 // A ruleStart is the beginning of a line with a rule.
@@ -201,14 +218,9 @@ func ruleLine(line string) (r ruleStart, ok bool) {
 	default:
 		return r, false
 	}
-	end := strings.IndexByte(s[i:], ' ')
-	if end < 0 {
-		end = len(s)
-	} else {
-		end += i
-	}
-	r.chain, r.options = s[i:end], end
-	return r, isChainWord(r.chain)
+	r.options, ok = chainWord(s, i)
+	r.chain = s[i:r.options]
+	return r, ok
 }
 
 // bracketCounters reads "[1:2]" at the line's beginning, and where it ends.

@@ -55,6 +55,7 @@ func TestNumbersAndAddresses(t *testing.T) {
 		s := rapid.OneOf(
 			rapid.StringMatching(`[0-9]{0,4}(\.[0-9]{0,4}){0,4}`),
 			rapid.StringMatching(`(25[0-9]|2[0-4][0-9]|1?[0-9]?[0-9])(\.(25[0-9]|2[0-4][0-9]|1?[0-9]?[0-9])){3}`),
+			rapid.StringMatching(`[1-9]{1,2}(\.(25[0-6]|1?[1-9]?[0-9])){3}(/[0-9]{0,3}|:0?[0-9]{0,6})`),
 			rapid.StringMatching(`[0-9a-f.:x%]{0,12}`),
 		).Draw(t, "text")
 		got, err := parseAddr(s)
@@ -66,6 +67,20 @@ func TestNumbersAndAddresses(t *testing.T) {
 		wantNumber, wantErr := strconv.ParseUint(s, 0, 16)
 		if (err == nil) != (wantErr == nil) || err == nil && uint64(n) != wantNumber {
 			t.Fatalf("number16(%q) = %d, %v; want %d, %v", s, n, err, wantNumber, wantErr)
+		}
+		if a, port, ok := dottedPort(s); ok {
+			r, err := natRange(s, &family{})
+			if want := (nf.NATRange{First: a, Last: a, HasPorts: true, Ports: nf.PortRange{First: port, Last: port}}); err != nil || r != want {
+				t.Fatalf("dottedPort(%q) = %s, %d; want %s, %v", s, a, port, r, err)
+			}
+		}
+		for _, text := range []string{s, s + " -j X", s + "\t"} {
+			if p, end, ok := dottedPrefix(text, 0); ok {
+				n, err := network(text[:end], &family{})
+				if want := (nf.Network{Prefix: p}); err != nil || n != want || end != bareEnd(text, 0) {
+					t.Fatalf("dottedPrefix(%q) = %s up to %d; want %s, %v", text, p, end, n, err)
+				}
+			}
 		}
 		if r, err := natRange(s+":80", &family{}); err == nil && !strings.Contains(s, ":") && (!r.HasPorts || r.Ports != nf.PortRange{First: 80, Last: 80}) {
 			t.Fatalf("natRange(%q) = %s", s+":80", r)

@@ -95,8 +95,8 @@ func (p *ruleParser) plain(t *netfilter.Table, s string, i int, r *parsedRule) b
 		end := valueAt
 		switch kind {
 		case 's', 'd':
-			end = bareEnd(s, valueAt)
-			if !p.addr(s[start:end], kind == 'd', not, s[valueAt:end]) {
+			var ok bool
+			if end, ok = p.addr(s, start, valueAt, kind == 'd', not); !ok {
 				return false
 			}
 		case 'i', 'o', 'p', 'f':
@@ -323,9 +323,13 @@ func (p *ruleParser) readOptions(e *extension, text string) bool {
 // target reads the target that is the rule's rest. ok is false if it cannot be
 // read in the plain way.
 func (p *ruleParser) target(t *netfilter.Table, text string, isGoto bool) (list netfilter.StatementList, ok bool) {
-	name, rest, more := strings.Cut(text[min(len("-j "), len(text)):], " ")
-	if !isChainWord(name) {
+	end, ok := chainWord(text, len("-j "))
+	if !ok {
 		return list, false
+	}
+	name, rest, more := text[len("-j "):end], "", end < len(text)
+	if more {
+		rest = text[end+1:]
 	}
 	if isGoto {
 		if more {
@@ -385,7 +389,13 @@ func (p *ruleParser) extension(e *extension, name, text, options string) netfilt
 // plainDNAT reads the options of a DNAT that has nothing but a destination.
 func (p *ruleParser) plainDNAT(options string) *netfilter.DNAT {
 	to, ok := strings.CutPrefix(options, "--to-destination ")
-	if !ok || bareEnd(to, 0) != len(to) || to == "" {
+	if !ok {
+		return nil
+	}
+	if a, port, ok := dottedPort(to); ok && p.family.see(a) == nil {
+		return keep(&p.dnats, netfilter.DNAT{To: netfilter.NATRange{First: a, Last: a, Ports: netfilter.PortRange{First: port, Last: port}, HasPorts: true}})
+	}
+	if bareEnd(to, 0) != len(to) || to == "" {
 		return nil
 	}
 	r, err := natRange(to, p.family)
@@ -395,32 +405,39 @@ func (p *ruleParser) plainDNAT(options string) *netfilter.DNAT {
 	return keep(&p.dnats, netfilter.DNAT{To: r})
 }
 
-// addr reads "-s" and "-d"; it is false if the value is no network. What is
-// excluded is the same in many rules, what is not is most rules' own.
-func (p *ruleParser) addr(text string, destination, not bool, value string) bool {
+// addr reads the "-s" or "-d" at s[start], with its value at s[valueAt], and
+// where that ends; ok is false if it is no network. What is excluded is the same
+// in many rules, what is not is most rules' own.
+func (p *ruleParser) addr(s string, start, valueAt int, destination, not bool) (end int, ok bool) {
+	var n netfilter.Network
 	var known *remembered
 	if not {
-		if known = p.memory.find(text); known != nil {
+		end = bareEnd(s, valueAt)
+		if known = p.memory.find(s[start:end]); known != nil {
 			p.add(known.match, known)
-			return true
+			return end, true
 		}
 	}
-	if value == "" {
-		return false
-	}
-	n, err := network(value, p.family)
-	if err != nil {
-		return false
+	if n.Prefix, end, ok = dottedPrefix(s, valueAt); !ok {
+		if end = bareEnd(s, valueAt); end == valueAt {
+			return end, false
+		}
+		var err error
+		if n, err = network(s[valueAt:end], p.family); err != nil {
+			return end, false
+		}
+	} else if p.family.see(n.Prefix.Addr()) != nil {
+		return end, false
 	}
 	m := keep(&p.addrs, netfilter.Addr{Not: not, Net: n})
 	if destination {
 		m.Side = netfilter.Destination
 	}
 	if not {
-		known = p.memory.keep(remembered{text: text, match: m})
+		known = p.memory.keep(remembered{text: s[start:end], match: m})
 	}
 	p.add(m, known)
-	return true
+	return end, true
 }
 
 // keep gives a value its place among many in one allocation, the first few in

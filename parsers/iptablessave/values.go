@@ -99,26 +99,65 @@ func masked8(s string) (value, mask uint8, err error) {
 
 // parseAddr is netip.ParseAddr, with less ado about IPv4.
 func parseAddr(s string) (netip.Addr, error) {
+	if a, end, ok := dotted(s, 0); ok && end == len(s) {
+		return a, nil
+	}
+	return netip.ParseAddr(s)
+}
+
+// dotted reads the address of IPv4 at s[i], and where it ends. ok is false if
+// none begins there.
+func dotted(s string, i int) (a netip.Addr, end int, ok bool) {
 	var b [4]byte
-	octet, digits, dots := 0, 0, 0
-	for i := range len(s) {
-		switch c := s[i]; {
-		case c >= '0' && c <= '9' && (digits == 0 || octet > 0) && octet < 26:
-			octet = 10*octet + int(c-'0')
-			digits++
-		case c == '.' && digits > 0 && dots < 3 && octet < 256:
-			b[dots] = byte(octet)
-			octet, digits = 0, 0
-			dots++
-		default:
-			return netip.ParseAddr(s)
+	for k := range b {
+		if k > 0 {
+			if i == len(s) || s[i] != '.' {
+				return a, i, false
+			}
+			i++
+		}
+		octet, next := digits(s, i, 3)
+		if next == i || octet > 255 || s[i] == '0' && next > i+1 {
+			return a, i, false
+		}
+		b[k], i = byte(octet), next
+	}
+	return netip.AddrFrom4(b), i, true
+}
+
+// digits reads a number of up to so many digits at s[i], and where it ends.
+func digits(s string, i, most int) (n, end int) {
+	for end = i; end < len(s) && end-i < most && s[end]-'0' <= 9; end++ {
+		n = 10*n + int(s[end]-'0')
+	}
+	return n, end
+}
+
+// dottedPrefix reads the word at s[i] if it is an address of IPv4, with a length
+// or none, and where it ends.
+func dottedPrefix(s string, i int) (p netip.Prefix, end int, ok bool) {
+	a, end, ok := dotted(s, i)
+	if !ok {
+		return p, end, false
+	}
+	length := a.BitLen()
+	if end < len(s) && s[end] == '/' {
+		first := end + 1
+		if length, end = digits(s, first, 2); end == first || length > a.BitLen() {
+			return p, end, false
 		}
 	}
-	if digits == 0 || dots < 3 || octet > 255 {
-		return netip.ParseAddr(s)
+	return netip.PrefixFrom(a, length), end, end == len(s) || s[end] == ' '
+}
+
+// dottedPort reads text that is an address of IPv4 and a port.
+func dottedPort(s string) (a netip.Addr, port uint16, ok bool) {
+	a, end, ok := dotted(s, 0)
+	if !ok || end+1 >= len(s) || s[end] != ':' || s[end+1] == '0' { // the zero of another base
+		return a, 0, false
 	}
-	b[3] = byte(octet)
-	return netip.AddrFrom4(b), nil
+	n, last := digits(s, end+1, 5)
+	return a, uint16(n), last == len(s) && n <= 1<<16-1
 }
 
 func address(s string, f *family) (netip.Addr, error) {

@@ -52,13 +52,13 @@ type arrangement struct {
 	parts    []*part
 	current  *part // that the last option belongs to
 	protocol string
-	result   parsedRule
+	result   *parsedRule
 }
 
 // arrange reads a rule whose options stand in any order, or are in part not
 // understood.
-func (p *ruleParser) arrange(t *netfilter.Table, start ruleStart) parsedRule {
-	a := &arrangement{p: p, s: start.text}
+func (p *ruleParser) arrange(t *netfilter.Table, start *ruleStart) {
+	a := &arrangement{p: p, s: start.text, result: &p.result}
 	p.words = p.words[:0]
 	for i := start.options; ; {
 		w, ok, err := nextWord(a.s, i)
@@ -86,7 +86,7 @@ func (p *ruleParser) arrange(t *netfilter.Table, start ruleStart) parsedRule {
 	if a.cut && !a.cutTold {
 		a.trouble(source.Warning, "bad-rule", a.s[a.words[len(a.words)-1].start:], errOpenQuote.Error())
 	}
-	return a.finish(t)
+	a.finish(t)
 }
 
 // trouble notes something that cannot be used.
@@ -355,8 +355,7 @@ func (a *arrangement) module(kind byte, not bool, first word) {
 
 // finish puts the rule together: header matches first, the modules as they
 // were loaded, the target.
-func (a *arrangement) finish(t *netfilter.Table) parsedRule {
-	r := &a.result
+func (a *arrangement) finish(t *netfilter.Table) {
 	for _, m := range a.header {
 		if m != nil {
 			a.p.found = append(a.p.found, m)
@@ -375,15 +374,13 @@ func (a *arrangement) finish(t *netfilter.Table) parsedRule {
 		}
 		target = p
 	}
-	r.matches = a.p.found
 	switch {
 	case target != nil:
-		r.statements = t.KeepStatement(a.statement(t, target))
-	case len(r.problems) > 0:
+		a.result.statements = t.KeepStatement(a.statement(t, target))
+	case len(a.result.problems) > 0:
 		// What the rule does stands in the part that could not be read.
-		r.statements = t.KeepStatement(&netfilter.OpaqueTarget{})
+		a.result.statements = t.KeepStatement(&netfilter.OpaqueTarget{})
 	}
-	return *r
 }
 
 // match makes the match of a module.

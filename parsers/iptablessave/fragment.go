@@ -114,7 +114,7 @@ func (p *parser) settle(whole bool) {
 		l := &p.loose[i]
 		t := p.inferred(l.at.Pos(), l.table)
 		if l.isRule {
-			p.rule(t, l.at, l.line, l.rule)
+			p.rule(t, l.at, l.line, &l.rule)
 		} else {
 			p.chain(t, l.at.Pos(), l.line, l.decl)
 		}
@@ -395,7 +395,7 @@ func isCutOff(at source.Cursor, line string) bool {
 
 // cutOff makes the last rule opaque when the text ends in the middle of a table
 // without a line feed: nobody knows what stood behind it.
-func (p *parser) cutOff(t *table, pos source.Position, start ruleStart, parsed *parsedRule) {
+func (p *parser) cutOff(t *table, pos source.Position, start *ruleStart, parsed *parsedRule) {
 	parsed.matches = []netfilter.Match{&netfilter.Opaque{Text: trimBlanks(start.text[start.options:])}}
 	parsed.statements = t.KeepStatement(&netfilter.OpaqueTarget{})
 	p.diagnostics.add(source.Error, pos, "cut-dump",

@@ -77,7 +77,7 @@ func checkRule(t *testing.T, d *Dump, r *nf.Rule) {
 		t.Fatalf("%q prints as %q, which is no rule", r.Text(), r.String())
 	}
 	table := nf.NewTable(d.Family, "filter")
-	parsed := p.rules.parse(table, start)
+	parsed := p.rules.parse(table, &start)
 	again := nf.NewRule(r.Pos(), start.text, parsed.matches, table.Statements(parsed.statements))
 	chain, _ := nf.NewTable(d.Family, "filter").AddChain(start.chain, r.Pos())
 	chain.AddRule(again)

@@ -137,7 +137,7 @@ func (p *parser) content(at source.Cursor, line, body string) (known, taken bool
 			p.stray.last = at.Line
 			return true, p.addLoose(at, line, body)
 		}
-		p.rule(p.table, at, line, r)
+		p.rule(p.table, at, line, &r)
 		return true, true
 	}
 	d, ok := chainLine(body)
@@ -280,7 +280,7 @@ func builtIn(t *table, name string) *netfilter.Base {
 }
 
 // rule takes a line with a rule.
-func (p *parser) rule(t *table, at source.Cursor, line string, start ruleStart) {
+func (p *parser) rule(t *table, at source.Cursor, line string, start *ruleStart) {
 	if t.chain == nil || t.chain.Name != start.chain {
 		t.chain = p.chainOf(t, at.Pos(), start.chain)
 	}
@@ -289,7 +289,7 @@ func (p *parser) rule(t *table, at source.Cursor, line string, start ruleStart) 
 		p.report(at.Pos(), start.chain, parsed.problems)
 	}
 	if t.declared && isCutOff(at, line) {
-		p.cutOff(t, at.Pos(), start, &parsed)
+		p.cutOff(t, at.Pos(), start, parsed)
 	}
 	var counters *netfilter.Counters
 	switch {
@@ -313,7 +313,7 @@ func (p *parser) rule(t *table, at source.Cursor, line string, start ruleStart) 
 
 // form looks at how a rule with counters, or with blanks around it, stands in
 // the text. inside says that the counters are among its options.
-func (p *parser) form(t *table, pos source.Position, line string, start ruleStart, inside bool) {
+func (p *parser) form(t *table, pos source.Position, line string, start *ruleStart, inside bool) {
 	if !t.lines.counters {
 		t.lines.counters, t.lines.countersInside = inside || start.counted, inside && !start.counted
 	}

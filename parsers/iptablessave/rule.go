@@ -23,6 +23,7 @@ type ruleParser struct {
 	lastComment *netfilter.Comment
 
 	// Room that is used again for each rule.
+	result  parsedRule
 	found   []netfilter.Match
 	options []option
 	args    []string
@@ -52,17 +53,14 @@ type problem struct {
 
 // parse reads a rule, the quick way if it is written as iptables-save does.
 // What it gives is good until the next rule is parsed.
-func (p *ruleParser) parse(t *netfilter.Table, start ruleStart) parsedRule {
-	p.found, p.last = p.found[:0], nil
-	if !start.insert {
-		var r parsedRule
-		if p.plain(t, start.text, start.options, &r) {
-			r.matches = p.found
-			return r
-		}
-		p.found, p.last = p.found[:0], nil
+func (p *ruleParser) parse(t *netfilter.Table, start *ruleStart) *parsedRule {
+	p.found, p.last, p.result = p.found[:0], nil, parsedRule{}
+	if start.insert || !p.plain(t, start.text, start.options, &p.result) {
+		p.found, p.last, p.result = p.found[:0], nil, parsedRule{}
+		p.arrange(t, start)
 	}
-	return p.arrange(t, start)
+	p.result.matches = p.found
+	return &p.result
 }
 
 // plain reads options that stand in the order of iptables-save: addresses,
@@ -198,14 +196,15 @@ func bareEnd(s string, i int) int {
 // next short option, or before the "!" of one.
 func moduleEnd(s string, i int) int {
 	for k := i; k+2 < len(s); k++ {
-		switch s[k] {
-		case '"':
+		switch c := s[k]; {
+		case c > '"': // nearly all
+		case c == '"':
 			end, _, err := quotedEnd(s, k)
 			if err != nil {
 				return len(s)
 			}
 			k = end - 1
-		case ' ':
+		case c == ' ':
 			o := k + 1
 			if s[o] == '!' && s[o+1] == ' ' {
 				o += 2

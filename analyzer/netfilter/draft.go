@@ -61,10 +61,17 @@ const isJump = 1 << 31
 // Statements are the statements of a list that the table keeps. The caller must
 // not change the slice.
 func (t *Table) Statements(list StatementList) []Statement {
-	if list.number&isJump != 0 {
-		return t.jumps.list(list.number&^isJump, int(list.length))
+	if list.number == waits {
+		list.number = t.jump(t.waiting[len(t.waiting)-1].name)
 	}
-	return t.statements.list(list.number, int(list.length))
+	return t.list(list.number, int(list.length))
+}
+
+func (t *Table) list(number uint32, length int) []Statement {
+	if number&isJump != 0 {
+		return t.jumps.list(number&^isJump, length)
+	}
+	return t.statements.list(number, length)
 }
 
 // KeepStatement keeps a list with one statement. All jumps to one chain share
@@ -83,11 +90,6 @@ func (t *Table) owns(j *Jump) bool {
 		return t.jumps.has(n) && *t.jumps.at(n) == Statement(j)
 	}
 	return t.statements.has(j.list) && *t.statements.at(j.list) == Statement(j)
-}
-
-// KeepJump is KeepStatement for "-j name", without a look at the chain.
-func (t *Table) KeepJump(name string) StatementList {
-	return StatementList{number: t.jump(name), length: 1}
 }
 
 // KeepStatements keeps a copy of the list, of up to 65,535 statements.
@@ -136,6 +138,9 @@ func (c *Chain) AddLine(text source.Span, matches MatchList, statements Statemen
 	t := c.Table
 	if t.file == nil {
 		t.file = text.File
+	}
+	if statements.number == waits {
+		t.await(c)
 	}
 	r := c.add()
 	if text.File == t.file && text.Offset <= math.MaxUint32 && text.Len < isOdd {

@@ -18,31 +18,37 @@ type names struct {
 	odd   map[string]uint32 // those that no slot can hold
 }
 
-// A nameSlot is empty when its number is 0.
+// A nameSlot holds a name with zeros behind it: the kernel's names are no longer
+// (include/uapi/linux/netfilter/x_tables.h, XT_EXTENSION_MAXNAMELEN). Two slots
+// fill one line of the processor's cache.
 type nameSlot struct {
-	name   slotName
-	number uint32 // of the chain, plus 1
-}
-
-// A slotName is a name with zeros behind it. The kernel's names are no longer
-// (include/uapi/linux/netfilter/x_tables.h, XT_EXTENSION_MAXNAMELEN).
-type slotName struct {
 	first, second, third uint64
 	last                 uint32
+	number               uint32 // of the chain, plus 1; 0 in an empty slot
 }
 
-const slotNameSize = 28
+const longestInSlot = 28
 
-// inSlot is the name as a slot holds it; ok is false when none can.
-func inSlot(name string) (s slotName, ok bool) {
-	if len(name) > slotNameSize || len(name) > 0 && name[len(name)-1] == 0 {
+// inSlot is the name in a slot; ok is false when none can hold it.
+func inSlot(name string) (s nameSlot, ok bool) {
+	if len(name) > longestInSlot || len(name) > 0 && name[len(name)-1] == 0 {
 		return s, false
 	}
-	var b [slotNameSize]byte
+	var b [longestInSlot]byte
 	copy(b[:], name)
 	s.first, s.second = binary.LittleEndian.Uint64(b[0:]), binary.LittleEndian.Uint64(b[8:])
 	s.third, s.last = binary.LittleEndian.Uint64(b[16:]), binary.LittleEndian.Uint32(b[24:])
 	return s, true
+}
+
+// name is the name in the slot.
+func (s nameSlot) name() string {
+	var b [longestInSlot]byte
+	binary.LittleEndian.PutUint64(b[0:], s.first)
+	binary.LittleEndian.PutUint64(b[8:], s.second)
+	binary.LittleEndian.PutUint64(b[16:], s.third)
+	binary.LittleEndian.PutUint32(b[24:], s.last)
+	return strings.TrimRight(string(b[:]), "\x00")
 }
 
 // seed makes hashes differ from run to run, so that no dump can be made whose
@@ -55,13 +61,14 @@ func (n *names) place(name string) int {
 	return int(at)
 }
 
-// slot is the one that has the name, or the empty one where it belongs.
-func (n *names) slot(place int, s slotName) *nameSlot {
+// slot is the one that has the name of s, or the empty one where it belongs.
+func (n *names) slot(place int, s nameSlot) *nameSlot {
 	for i := place; ; i++ {
 		if i == len(n.slots) {
 			i = 0
 		}
-		if slot := &n.slots[i]; slot.number == 0 || slot.name == s {
+		slot := &n.slots[i]
+		if slot.number == 0 || slot.first == s.first && slot.second == s.second && slot.third == s.third && slot.last == s.last {
 			return slot
 		}
 	}
@@ -91,7 +98,7 @@ func (n *names) add(chains ...*Chain) {
 		for i, c := range some {
 			places[i] = n.place(c.Name)
 		}
-		n.fetch(places[:len(some)])
+		n.look(places[:len(some)])
 		for i, c := range some {
 			n.put(c, places[i])
 		}
@@ -101,9 +108,24 @@ func (n *names) add(chains ...*Chain) {
 // together is how many slots are fetched from memory together.
 const together = 32
 
-// fetch looks at slots, so that they are near when they are needed one by one:
-// the processor waits for all of them at the same time.
-func (n *names) fetch(places []int) (sum int) {
+// fetch fetches the slots of names that will be looked for.
+func (n *names) fetch(jumps []waitingJump) {
+	if len(n.slots) == 0 {
+		return
+	}
+	var places [together]int
+	for i, j := range jumps {
+		places[i] = n.place(j.name)
+	}
+	n.look(places[:len(jumps)])
+}
+
+// look looks at slots, so that they are near when they are needed one by one:
+// the processor waits for all of them at the same time. The compiler leaves out
+// what it sees to be of no use.
+//
+//go:noinline
+func (n *names) look(places []int) (sum int) {
 	for _, place := range places {
 		sum += int(n.slots[place].number)
 	}
@@ -112,7 +134,8 @@ func (n *names) fetch(places []int) (sum int) {
 
 func (n *names) put(c *Chain, place int) {
 	if s, ok := inSlot(c.Name); ok {
-		*n.slot(place, s) = nameSlot{s, c.number() + 1}
+		s.number = c.number() + 1
+		*n.slot(place, s) = s
 		n.taken++
 		return
 	}
@@ -127,17 +150,7 @@ func (n *names) resize(size int) {
 	n.slots = make([]nameSlot, size)
 	for _, slot := range old {
 		if slot.number > 0 {
-			*n.slot(n.place(slot.name.String()), slot.name) = slot
+			*n.slot(n.place(slot.name()), slot) = slot
 		}
 	}
-}
-
-// String is the name.
-func (s slotName) String() string {
-	var b [slotNameSize]byte
-	binary.LittleEndian.PutUint64(b[0:], s.first)
-	binary.LittleEndian.PutUint64(b[8:], s.second)
-	binary.LittleEndian.PutUint64(b[16:], s.third)
-	binary.LittleEndian.PutUint32(b[24:], s.last)
-	return strings.TrimRight(string(b[:]), "\x00")
 }

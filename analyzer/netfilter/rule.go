@@ -72,7 +72,7 @@ func (r *Rule) Matches() []Match {
 // Statements are what the rule does with a packet that all matches hold for.
 // The caller must not change the slice.
 func (r *Rule) Statements() []Statement {
-	return r.chain.Table.Statements(StatementList{r.statements, r.numStatements})
+	return r.chain.Table.list(r.statements, int(r.numStatements))
 }
 
 // Target is the rule's last statement, nil if it has none: for a rule of

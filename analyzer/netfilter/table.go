@@ -40,10 +40,11 @@ type Table struct {
 	// named are the chains of all names that the table has heard of, declared
 	// or merely jumped to, in the order in which it did. The jump to each has
 	// the same number among jumps.
-	named slab[Chain]
-	jumps slab[Statement]
-	names names
-	asked struct { // the last jump: every other rule of kube-proxy's has the same
+	named   slab[Chain]
+	jumps   slab[Statement]
+	names   names
+	waiting []waitingJump // no more than together
+	asked   struct {      // a jump that many rules have: every other one of kube-proxy's
 		name string
 		list uint32 // 0 before the first
 	}
@@ -162,17 +163,14 @@ func (t *Table) Jump(name string) *Jump { return &t.named.at(t.jump(name) &^ isJ
 
 // jump is the number of the list that is a jump alone.
 func (t *Table) jump(name string) (list uint32) {
-	if t.asked.list == 0 || t.asked.name != name {
-		t.settle()
-		number, found := t.names.find(name)
-		if !found {
-			c := t.hear(name)
-			t.names.add(c)
-			number = c.number()
-		}
-		t.asked.name, t.asked.list = name, isJump|number
+	t.settle()
+	number, found := t.names.find(name)
+	if !found {
+		c := t.hear(name)
+		t.names.add(c)
+		number = c.number()
 	}
-	return t.asked.list
+	return isJump | number
 }
 
 // Goto is Jump for "-g".

@@ -181,3 +181,47 @@ func TestNames(t *testing.T) {
 		}
 	})
 }
+
+// TestJumpsThatWait reads the jumps of rules whose chains were looked for
+// together, and holds them against what each was to be.
+func TestJumpsThatWait(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		table := nf.NewTable(nf.IPv4, "nat")
+		file := &source.File{}
+		name := rapid.Custom(func(t *rapid.T) string {
+			return fmt.Sprint("C", rapid.IntRange(0, rapid.SampledFrom([]int{2, 200}).Draw(t, "most")).Draw(t, "name"))
+		})
+		want := map[string][]string{} // targets by chain
+		for range rapid.IntRange(0, 300).Draw(t, "rules") {
+			c, _ := table.AddChain(name.Draw(t, "chain"), source.Position{})
+			var list nf.StatementList
+			target := name.Draw(t, "target")
+			switch rapid.IntRange(0, 9).Draw(t, "what") {
+			case 0:
+				list, target = table.KeepStatement(nf.Drop), "-j DROP"
+			case 1: // a rule that turns out to be something else
+				table.KeepJump(target)
+				list, target = table.KeepStatement(nf.Accept), "-j ACCEPT"
+			case 2:
+				list, target = table.KeepStatement(table.Jump(target)), "-j "+target
+			default:
+				list, target = table.KeepJump(target), "-j "+target
+			}
+			c.AddLine(source.Span{File: file}, nf.MatchList{}, list, nil)
+			want[c.Name] = append(want[c.Name], target)
+		}
+		table.Settle()
+		for _, c := range table.Chains() {
+			var got []string
+			for r := range c.Rules() {
+				got = append(got, r.Target().String())
+				if j, ok := r.Jump(); ok && (j != table.Jump(j.Name) || j.Chain != table.Chain(j.Name)) {
+					t.Fatalf("%s: a jump to %v, want %v", r.Target(), j.Chain, table.Chain(j.Name))
+				}
+			}
+			if !slices.Equal(got, want[c.Name]) {
+				t.Fatalf("chain %s has %v, want %v", c.Name, got, want[c.Name])
+			}
+		}
+	})
+}

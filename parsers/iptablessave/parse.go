@@ -385,6 +385,7 @@ func (p *parser) finish() {
 	p.closeTable()
 	p.settle(false)
 	for _, t := range p.tables {
+		t.Settle()
 		t.inserts.apply()
 	}
 	p.dump.text.tables = p.tables

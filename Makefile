@@ -29,7 +29,7 @@ help: ## list the targets (this text)
 
 .PHONY: build
 build: ## build bin/svcpath
-	go build -trimpath -o bin/svcpath ./cmd/svcpath
+	CGO_ENABLED=0 go build -trimpath -o bin/svcpath ./cmd/svcpath
 
 .PHONY: demo
 demo: build ## build it and analyze the recording of the README

@@ -334,12 +334,3 @@ func prefixStrings(prefixes []netip.Prefix) []string {
 	}
 	return s
 }
-
-// probability is the JSON number for a share: the nearest there is.
-func probability(share *inventory.Share) *float64 {
-	if share == nil {
-		return nil
-	}
-	f := share.Float64()
-	return &f
-}

@@ -98,8 +98,9 @@ func newDocService(s *inventory.Service) docService {
 	if s.Affinity != nil {
 		d.SessionAffinity = &docAffinity{Type: "ClientIP", TimeoutSeconds: s.Affinity.TimeoutSeconds}
 	}
+	var memo docEndpointsMemo
 	for _, e := range s.Entries {
-		d.Entries = append(d.Entries, newDocEntry(e))
+		d.Entries = append(d.Entries, newDocEntry(e, &memo))
 	}
 	return d
 }
@@ -120,8 +121,14 @@ func newDocChains(c inventory.Chains) *docChains {
 // docEndpoints are endpoints, those of a service with their scopes.
 func docEndpoints(endpoints []inventory.Endpoint, scoped bool) []docEndpoint {
 	d := make([]docEndpoint, len(endpoints))
-	for i, e := range endpoints {
-		d[i] = docEndpoint{Address: e.Addr.Addr().String(), Port: e.Addr.Port(), Probability: probability(e.Probability)}
+	shares := make([]float64, len(endpoints))
+	for i := range endpoints {
+		e := &endpoints[i]
+		d[i] = docEndpoint{Address: e.Addr.Addr().String(), Port: e.Addr.Port()}
+		if e.Probability != nil {
+			shares[i] = e.Probability.Float64() // the nearest there is
+			d[i].Probability = &shares[i]
+		}
 		if scoped {
 			d[i].Scope = e.Scope
 		}
@@ -129,12 +136,26 @@ func docEndpoints(endpoints []inventory.Endpoint, scoped bool) []docEndpoint {
 	return d
 }
 
-func newDocEntry(e *inventory.Entry) docEntry {
+// A docEndpointsMemo keeps the last list of an entry's endpoints: entries of a
+// service share theirs.
+type docEndpointsMemo struct {
+	of   []inventory.Endpoint
+	last []docEndpoint
+}
+
+func (m *docEndpointsMemo) endpoints(of []inventory.Endpoint) []docEndpoint {
+	if len(of) == 0 || len(of) != len(m.of) || &of[0] != &m.of[0] {
+		m.of, m.last = of, docEndpoints(of, false)
+	}
+	return m.last
+}
+
+func newDocEntry(e *inventory.Entry, memo *docEndpointsMemo) docEntry {
 	d := docEntry{
 		Kind: e.Kind, KindAssumed: e.KindAssumed,
 		Addresses: []string{}, ExceptAddresses: prefixStrings(e.ExceptAddresses),
 		Port: e.Port, Verdict: e.Verdict, Masquerade: e.Masquerade,
-		Path: []docStep{}, Endpoints: docEndpoints(e.Endpoints, false),
+		Path: []docStep{}, Endpoints: memo.endpoints(e.Endpoints),
 		Explanation: newDocText(e.Explanation()), InCluster: newDocText(e.InCluster()),
 	}
 	for _, p := range e.Addresses {

@@ -3,9 +3,11 @@ package report
 import (
 	"bufio"
 	"bytes"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"io"
+	"math/bits"
 	"unicode/utf16"
 
 	"github.com/svcpath/svcpath/analyzer"
@@ -70,16 +72,23 @@ func (w *jsonWriter) value(value any, depth int) error {
 		return fmt.Errorf("encoding %T as JSON: %w", value, err)
 	}
 	compact := bytes.TrimSuffix(w.compact.Bytes(), []byte("\n"))
-	w.indented = appendIndented(w.indented[:0], escapeQuoted(compact, appendJSONAstral), depth)
-	_, err := w.Write(w.indented)
+	var isASCII bool
+	w.indented, isASCII = appendIndented(w.indented[:0], compact, depth)
+	text := w.indented
+	if !isASCII {
+		text = escapeQuoted(text, appendJSONAstral)
+	}
+	_, err := w.Write(text)
 	return err
 }
 
 // appendIndented appends JSON that has no blanks, one field or element a line,
 // as json.Indent does. That looks at each byte for errors; here there are none,
 // for the text comes from the encoder, and it is the larger part of the work
-// for a large node.
-func appendIndented(b, compact []byte, depth int) []byte {
+// for a large node. isASCII says that the text has printable characters of ASCII
+// only.
+func appendIndented(b, compact []byte, depth int) (indented []byte, isASCII bool) {
+	isASCII = true
 	line := func() {
 		b = append(b, '\n')
 		for range depth {
@@ -90,9 +99,11 @@ func appendIndented(b, compact []byte, depth int) []byte {
 		switch c := compact[i]; c {
 		case '"':
 			end := i + 1
-			for compact[end] != '"' {
+			for end += plainLength(compact[end:]); compact[end] != '"'; end += plainLength(compact[end:]) {
 				if compact[end] == '\\' {
 					end++
+				} else {
+					isASCII = false
 				}
 				end++
 			}
@@ -120,7 +131,28 @@ func appendIndented(b, compact []byte, depth int) []byte {
 			b = append(b, c)
 		}
 	}
-	return b
+	return b, isASCII
+}
+
+// plainLength is how many bytes stand before the first that is a quotation mark,
+// a backslash or no printable character of ASCII. It looks at eight at once: of
+// each byte the highest bit says that it is one of these, and for the first one
+// that is, and those before it, it says so truly.
+func plainLength(text []byte) int {
+	const ones, highest = 0x0101010101010101, 0x8080808080808080
+	isZero := func(w uint64) uint64 { return (w - ones) &^ w }
+	n := 0
+	for ; len(text)-n >= 8; n += 8 {
+		w := binary.LittleEndian.Uint64(text[n:])
+		found := w | (w-' '*ones)&^w | isZero(w^'"'*ones) | isZero(w^'\\'*ones) | isZero(w^0x7f*ones)
+		if found &= highest; found != 0 {
+			return n + bits.TrailingZeros64(found)/8
+		}
+	}
+	for n < len(text) && text[n] >= ' ' && text[n] <= '~' && text[n] != '"' && text[n] != '\\' {
+		n++
+	}
+	return n
 }
 
 // appendJSONAstral writes a character beyond the basic plane as JSON has to:

@@ -34,8 +34,38 @@ func TestIndented(t *testing.T) {
 		if err := json.Indent(&want, compact, "    ", "  "); err != nil {
 			t.Fatal(err)
 		}
-		if got := appendIndented(nil, compact, 2); string(got) != want.String() {
+		got, ascii := appendIndented(nil, compact, 2)
+		if string(got) != want.String() {
 			t.Errorf("indented as\n%s\nwant\n%s", got, want.String())
 		}
+		if ascii != isASCII(string(compact)) {
+			t.Errorf("%s is said to be ASCII: %t", compact, ascii)
+		}
 	})
+}
+
+// TestPlainLength compares eight bytes at once with one after another, for each
+// byte in each place behind, and before, others that are nearly plain.
+func TestPlainLength(t *testing.T) {
+	plain := func(c byte) bool { return c >= ' ' && c <= '~' && c != '"' && c != '\\' }
+	for c := range 256 {
+		for _, around := range []byte{' ', '~', '!', '#', '[', ']', 'a'} {
+			for at := range 20 {
+				for _, behind := range []byte{around, 0, '"', 0x80, 0xff} {
+					text := bytes.Repeat([]byte{around}, 20)
+					text[at] = byte(c)
+					if at+1 < len(text) {
+						text[at+1] = behind
+					}
+					want := 0
+					for want < len(text) && plain(text[want]) {
+						want++
+					}
+					if got := plainLength(text); got != want {
+						t.Fatalf("%q: %d, expected %d", text, got, want)
+					}
+				}
+			}
+		}
+	}
 }

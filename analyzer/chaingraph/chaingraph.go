@@ -7,6 +7,7 @@ package chaingraph
 
 import (
 	"iter"
+	"slices"
 	"sync"
 
 	"github.com/svcpath/svcpath/analyzer/netfilter"
@@ -20,14 +21,18 @@ import (
 type Graph struct {
 	Table *netfilter.Table
 
-	jumps []edge  // in the table's order
-	first []int32 // jumps of chain i are jumps[first[i]:first[i+1]]
+	jumps    []edge  // in the table's order
+	elements []int32 // of jumps by way of verdict maps, see element; nil without one
+	first    []int32 // jumps of chain i are jumps[first[i]:first[i+1]]
+	called   []bool  // by chain: some jump leads there
 
-	callers     []int32         // numbers of jumps that lead to a chain, by chain
-	firstCaller []int32         // those of chain i are callers[firstCaller[i]:firstCaller[i+1]]
-	dangling    int             // how many jumps lead to no chain
-	mapped      int             // elements of maps that rules look into
-	cutAt       *netfilter.Rule // the first whose map is left out; nil for none
+	dangling int             // how many jumps lead to no chain
+	mapped   int             // elements of maps that rules look into
+	cutAt    *netfilter.Rule // the first whose map is left out; nil for none
+
+	indexed     sync.Once // makes what follows when it is first asked for
+	callers     []int32   // numbers of jumps that lead to a chain, by chain
+	firstCaller []int32   // those of chain i are callers[firstCaller[i]:firstCaller[i+1]]
 
 	hooks    []uint8   // bit h is set: the chain can be reached from netfilter.Hook h
 	paths    sync.Once // makes what follows when it is first asked for
@@ -37,11 +42,11 @@ type Graph struct {
 	loops []Loop
 }
 
-// edge is a jump as the graph keeps it.
+// edge is a jump as the graph keeps it: a table has hundreds of thousands, and
+// few are ever asked for.
 type edge struct {
-	rule    *netfilter.Rule
-	to      int32 // nowhere when dangling
-	element int32 // of the rule's verdict map, plus 1; 0 for a jump of the rule's own
+	to   int32 // nowhere when dangling
+	rule int32 // which of its chain's rules it is, from 0
 }
 
 const nowhere = -1
@@ -63,9 +68,9 @@ type Jump struct {
 func Build(t *netfilter.Table) *Graph {
 	chains := t.Chains()
 	g := &Graph{
-		Table:       t,
-		first:       make([]int32, len(chains)+1),
-		firstCaller: make([]int32, len(chains)+1),
+		Table:  t,
+		first:  make([]int32, len(chains)+1),
+		called: make([]bool, len(chains)),
 	}
 	// At most as many as rules; memory that is never written to costs nothing.
 	g.jumps = make([]edge, 0, t.NumRules())
@@ -79,8 +84,9 @@ func Build(t *netfilter.Table) *Graph {
 		}
 		g.first[i+1] = int32(len(g.jumps))
 	}
-	g.indexCallers()
-	if !g.spreadHooks() {
+	if order, ok := g.order(); ok {
+		g.spreadHooks(order)
+	} else {
 		components := g.components()
 		g.spreadHooksAround(components)
 		g.findLoops(components)
@@ -92,11 +98,14 @@ func (g *Graph) add(r *netfilter.Rule, j *netfilter.Jump, element int32) {
 	to := int32(nowhere)
 	if j.Chain != nil {
 		to = int32(j.Chain.Index())
-		g.firstCaller[to+1]++
+		g.called[to] = true
 	} else {
 		g.dangling++
 	}
-	g.jumps = append(g.jumps, edge{r, to, element})
+	if element > 0 || g.elements != nil {
+		g.elements = append(append(g.elements, make([]int32, len(g.jumps)-len(g.elements))...), element)
+	}
+	g.jumps = append(g.jumps, edge{to, int32(r.Number() - 1)})
 }
 
 // maxMapped bounds how many jumps rules have by way of elements of maps. Each
@@ -152,9 +161,14 @@ func verdictMap(r *netfilter.Rule) *netfilter.VerdictMap {
 	return nil
 }
 
-// indexCallers sorts the jumps by where they lead; firstCaller[i+1] counts
-// those to chain i when it begins.
+// indexCallers sorts the jumps by where they lead.
 func (g *Graph) indexCallers() {
+	g.firstCaller = make([]int32, len(g.first))
+	for _, e := range g.jumps {
+		if e.to != nowhere {
+			g.firstCaller[e.to+1]++
+		}
+	}
 	for i := range g.firstCaller[1:] {
 		g.firstCaller[i+1] += g.firstCaller[i]
 	}
@@ -183,34 +197,88 @@ func (g *Graph) chain(i int32) *netfilter.Chain { return g.Table.Chains()[i] }
 func (g *Graph) out(i int32) []edge { return g.jumps[g.first[i]:g.first[i+1]] }
 
 // in are the numbers of the jumps that lead to a chain.
-func (g *Graph) in(i int32) []int32 { return g.callers[g.firstCaller[i]:g.firstCaller[i+1]] }
+func (g *Graph) in(i int32) []int32 {
+	g.indexed.Do(g.indexCallers)
+	return g.callers[g.firstCaller[i]:g.firstCaller[i+1]]
+}
 
 // from is the chain that a jump stands in.
-func (e edge) from() int32 { return int32(e.rule.Chain().Index()) }
+func (g *Graph) from(n int32) int32 {
+	behind, _ := slices.BinarySearch(g.first, n+1)
+	return int32(behind - 1)
+}
 
-// jump is the edge as callers see it.
-func (g *Graph) jump(e edge) Jump {
-	j := Jump{Rule: e.rule, From: e.rule.Chain()}
-	target := e.target()
-	if e.element > 0 {
-		j.Map, j.Element = verdictMap(e.rule).Map, int(e.element-1)
+// rule is the rule that jumps.
+func (g *Graph) rule(n int32) *netfilter.Rule {
+	return g.chain(g.from(n)).Rule(int(g.jumps[n].rule))
+}
+
+// element is that of the rule's verdict map, plus 1, by which it jumps; 0 for a
+// jump of the rule's own.
+func (g *Graph) element(n int32) int32 {
+	if g.elements == nil {
+		return 0
+	}
+	return g.elements[n]
+}
+
+// jump is a jump as callers see it.
+func (g *Graph) jump(n int32) Jump {
+	r := g.rule(n)
+	j := Jump{Rule: r, From: r.Chain()}
+	var target *netfilter.Jump
+	if element := g.element(n); element > 0 {
+		j.Map, j.Element = verdictMap(r).Map, int(element-1)
+		target, _ = j.Map.Verdict(j.Element).(*netfilter.Jump)
+	} else {
+		target = ownJump(r)
 	}
 	j.To, j.Name, j.Goto = target.Chain, target.Name, target.Goto
 	return j
 }
 
-// target is the statement that jumps.
-func (e edge) target() *netfilter.Jump {
-	if e.element > 0 {
-		j, _ := verdictMap(e.rule).Map.Verdict(int(e.element - 1)).(*netfilter.Jump)
-		return j
-	}
-	for _, s := range e.rule.Statements() {
+// ownJump is the statement of a rule that jumps.
+func ownJump(r *netfilter.Rule) *netfilter.Jump {
+	for _, s := range r.Statements() {
 		if j, ok := s.(*netfilter.Jump); ok {
 			return j
 		}
 	}
 	return nil
+}
+
+// Targets are the rules of a chain that jump, and to each the Index of the chain
+// that it leads to; -1 for one that the table does not declare.
+func (g *Graph) Targets(c *netfilter.Chain) iter.Seq2[*netfilter.Rule, int] {
+	return func(yield func(*netfilter.Rule, int) bool) {
+		i, ok := g.index(c)
+		if !ok {
+			return
+		}
+		for _, e := range g.out(i) {
+			if !yield(c.Rule(int(e.rule)), int(e.to)) {
+				return
+			}
+		}
+	}
+}
+
+// Target is the Index of the chain that a rule jumps to, -1 for one that the table
+// does not declare. ok is false for a rule that does not jump.
+func (g *Graph) Target(r *netfilter.Rule) (to int, ok bool) {
+	i, ok := g.index(r.Chain())
+	if !ok {
+		return nowhere, false
+	}
+	jumps, number := g.out(i), int32(r.Number()-1)
+	at := int(number) // where it is if all rules before it jump
+	if at >= len(jumps) || jumps[at].rule != number {
+		at, ok = slices.BinarySearchFunc(jumps, number, func(e edge, number int32) int { return int(e.rule - number) })
+		if !ok {
+			return nowhere, false
+		}
+	}
+	return int(jumps[at].to), true
 }
 
 // NumJumps counts the jumps, the dangling ones included.
@@ -219,8 +287,8 @@ func (g *Graph) NumJumps() int { return len(g.jumps) }
 // Jumps are all jumps and gotos, chain by chain in the dump's order.
 func (g *Graph) Jumps() iter.Seq[Jump] {
 	return func(yield func(Jump) bool) {
-		for _, e := range g.jumps {
-			if !yield(g.jump(e)) {
+		for n := range g.jumps {
+			if !yield(g.jump(int32(n))) {
 				return
 			}
 		}
@@ -232,9 +300,9 @@ func (g *Graph) Dangling() iter.Seq[Jump] {
 	return func(yield func(Jump) bool) {
 		left := g.dangling
 		for n := 0; left > 0; n++ {
-			if e := g.jumps[n]; e.to == nowhere {
+			if g.jumps[n].to == nowhere {
 				left--
-				if !yield(g.jump(e)) {
+				if !yield(g.jump(int32(n))) {
 					return
 				}
 			}
@@ -251,7 +319,7 @@ func (g *Graph) Callers(c *netfilter.Chain) iter.Seq[*netfilter.Rule] {
 			return
 		}
 		for _, n := range g.in(i) {
-			if !yield(g.jumps[n].rule) {
+			if !yield(g.rule(n)) {
 				return
 			}
 		}
@@ -261,12 +329,12 @@ func (g *Graph) Callers(c *netfilter.Chain) iter.Seq[*netfilter.Rule] {
 // IsOrphan reports whether the chain is a regular one that no rule jumps to.
 func (g *Graph) IsOrphan(c *netfilter.Chain) bool {
 	i, ok := g.index(c)
-	return ok && c.Base == nil && len(g.in(i)) == 0
+	return ok && !g.called[i] && c.Base == nil
 }
 
 // Orphans are the regular chains that no rule jumps to.
 func (g *Graph) Orphans() iter.Seq[*netfilter.Chain] {
-	return g.chainsThat(func(_ int32, c *netfilter.Chain) bool { return g.IsOrphan(c) })
+	return g.chainsThat(func(i int32, c *netfilter.Chain) bool { return !g.called[i] && c.Base == nil })
 }
 
 // chainsThat are the chains that the test holds for, in the dump's order.

@@ -149,9 +149,8 @@ func (s *cycleSearch) shortest(start int32) []*netfilter.Rule {
 	}
 	var cycle []*netfilter.Rule
 	for i := start; len(cycle) == 0 || i != start; {
-		e := s.g.jumps[s.via[i]]
-		cycle = append(cycle, e.rule)
-		i = e.from()
+		cycle = append(cycle, s.g.rule(s.via[i]))
+		i = s.g.from(s.via[i])
 	}
 	slices.Reverse(cycle)
 	return cycle

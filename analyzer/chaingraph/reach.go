@@ -20,33 +20,52 @@ func (g *Graph) ownHooks() {
 	}
 }
 
-// spreadHooks finds the hooks from which each chain can be reached, if no
-// chain leads back to itself, as in every table that a kernel holds: chains
-// are taken when all that lead to them have been. It is false if there are
-// loops, whose chains that never happens to.
-func (g *Graph) spreadHooks() bool {
-	g.ownHooks()
-	open := make([]int32, len(g.hooks)) // jumps to each chain from others that were not taken yet
-	taken := make([]int32, 0, len(g.hooks))
-	for i := range open {
-		open[i] = g.firstCaller[i+1] - g.firstCaller[i]
-		if open[i] == 0 {
-			taken = append(taken, int32(i))
-		}
-	}
-	for n := 0; n < len(taken); n++ {
-		i := taken[n]
+// maxSweeps bounds how often order looks at chains that lead on to others. Three
+// times is enough for kube-proxy's, sorted by name as they mostly are.
+const maxSweeps = 8
+
+// order finds an order in which each chain stands behind all that it leads to.
+// There is one if no chain leads back to itself, as in every table that a kernel
+// holds. The chains are looked at in the order in which they lie in memory, over
+// and over; ok is false as well for tables that it would take long for.
+func (g *Graph) order() (order []int32, ok bool) {
+	order = make([]int32, 0, len(g.called))
+	done := make([]bool, len(g.called))
+	settle := func(i int32) bool {
 		for _, e := range g.out(i) {
-			if e.to == nowhere {
-				continue
+			if e.to != nowhere && !done[e.to] {
+				return false
 			}
-			g.hooks[e.to] |= g.hooks[i]
-			if open[e.to]--; open[e.to] == 0 {
-				taken = append(taken, e.to)
+		}
+		done[i] = true
+		order = append(order, i)
+		return true
+	}
+	var rest []int32
+	for i := range int32(len(done)) {
+		if !settle(i) {
+			rest = append(rest, i)
+		}
+	}
+	for sweep := 1; len(rest) > 0 && sweep < maxSweeps; sweep++ {
+		rest = slices.DeleteFunc(rest, settle)
+	}
+	return order, len(rest) == 0
+}
+
+// spreadHooks finds the hooks from which each chain can be reached, going back
+// from the last chain in order: whatever leads to a chain has been seen before it.
+func (g *Graph) spreadHooks(order []int32) {
+	g.ownHooks()
+	for _, i := range slices.Backward(order) {
+		if hooks := g.hooks[i]; hooks != 0 {
+			for _, e := range g.out(i) {
+				if e.to != nowhere {
+					g.hooks[e.to] |= hooks
+				}
 			}
 		}
 	}
-	return len(taken) == len(g.hooks)
 }
 
 // spreadHooksAround is spreadHooks for tables with loops. The last component
@@ -130,7 +149,7 @@ func (g *Graph) Reachable(hook netfilter.Hook) iter.Seq[*netfilter.Chain] {
 func (g *Graph) Unreachable() iter.Seq[*netfilter.Chain] {
 	g.paths.Do(g.findPaths)
 	return g.chainsThat(func(i int32, _ *netfilter.Chain) bool {
-		return g.distance[i] == unreached && len(g.in(i)) > 0
+		return g.distance[i] == unreached && g.called[i]
 	})
 }
 
@@ -177,8 +196,8 @@ func (g *Graph) PathTo(c *netfilter.Chain) []*netfilter.Rule {
 		return nil
 	}
 	path := make([]*netfilter.Rule, 0, length)
-	for n := g.via[c.Index()]; n != nowhere; n = g.via[g.jumps[n].from()] {
-		path = append(path, g.jumps[n].rule)
+	for n := g.via[c.Index()]; n != nowhere; n = g.via[g.from(n)] {
+		path = append(path, g.rule(n))
 	}
 	slices.Reverse(path)
 	return path

@@ -54,7 +54,7 @@ func (g *Graph) Subgraph(roots []*netfilter.Chain, rules []*netfilter.Rule) *Sub
 	}
 	for n := 0; n < len(up); n++ {
 		for _, jump := range g.in(up[n]) {
-			mark(&up, g.jumps[jump].from(), onWay)
+			mark(&up, g.from(jump), onWay)
 		}
 	}
 	return s

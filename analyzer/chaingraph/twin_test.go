@@ -2,6 +2,7 @@ package chaingraph
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -85,6 +86,10 @@ func checkReach(t *rapid.T, g *Graph, leads twin, i int, c *netfilter.Chain) {
 			t.Errorf("%s is among those reachable from %s: %v, want %v", c.Name, hook, got, want)
 		}
 	}
+	if got, want := g.IsReachable(c), len(g.Hooks(c)) > 0; got != want {
+		t.Errorf("%s can be reached: %v, want %v", c.Name, got, want)
+	}
+	checkTargets(t, g, c)
 	from := g.ReachableFrom(c)
 	for j, other := range chains {
 		if got, want := slices.Contains(from, other), i == j || leads[i][j]; got != want {
@@ -111,6 +116,20 @@ func checkReach(t *rapid.T, g *Graph, leads twin, i int, c *netfilter.Chain) {
 			if got, want := part.HasRule(r), down || up && onWay; got != want {
 				t.Errorf("the subgraph of %s has rule %d of %s: %v, want %v", c.Name, r.Number(), other.Name, got, want)
 			}
+		}
+	}
+}
+
+func checkTargets(t *rapid.T, g *Graph, c *netfilter.Chain) {
+	targets := maps.Collect(g.Targets(c))
+	for r := range c.Rules() {
+		jump, want := r.Jump()
+		to, ok := g.Target(r)
+		if listed, among := targets[r]; ok != want || among != want || listed != to && ok {
+			t.Errorf("rule %d of %s jumps: %v to %d, listed: %v to %d; want %v", r.Number(), c.Name, ok, to, among, listed, want)
+		}
+		if ok && (jump.Chain == nil) != (to == nowhere) || to != nowhere && g.Table.Chains()[to] != jump.Chain {
+			t.Errorf("rule %d of %s jumps to %s, not to chain %d", r.Number(), c.Name, jump.Name, to)
 		}
 	}
 }

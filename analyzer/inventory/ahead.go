@@ -29,7 +29,7 @@ func (b *builder) readEntrance() {
 			if d, ok := dialOf(r); ok && d.address.IsValid() {
 				continue
 			}
-			if j, ok := r.Jump(); ok && (j.Name == kubeproxy.NodePortsChain || b.isMasquerade(j)) {
+			if j, ok := r.Jump(); ok && j.Name == kubeproxy.NodePortsChain || b.isMasquerade(r) {
 				continue
 			}
 			b.before = append(b.before, r)
@@ -38,24 +38,24 @@ func (b *builder) readEntrance() {
 }
 
 // ahead finds a rule that takes the client's packet before the given rule of
-// KUBE-SERVICES, and tells the journey that it sends the packet on. Only what
-// certainly holds counts.
-func (b *builder) ahead(c *client, first *netfilter.Rule) (j journey, found bool) {
+// KUBE-SERVICES: the journey that it sends the packet on, nil if there is
+// none. Only what certainly holds counts.
+func (b *builder) ahead(c *client, first *netfilter.Rule) *journey {
 	for _, r := range b.before {
 		if first != nil && r.Chain() == first.Chain() && r.Number() > first.Number() {
-			return journey{}, false
+			return nil
 		}
 		if b.budget--; b.budget <= 0 {
 			if b.budget == 0 {
 				b.report(source.Warning, "ahead-unchecked", r,
 					"more than %d rules before kube-proxy's own: whether one of them takes the packets of the last entries was not checked", maxAheadTests)
 			}
-			return journey{}, false
+			return nil
 		}
-		j = journey{}
-		if b.step(c, r, &j) == stop && j.end != looping && j.end != dangling {
-			return j, true
+		j := &journey{}
+		if b.step(c, r, j) == stop && j.end != looping && j.end != dangling {
+			return j
 		}
 	}
-	return journey{}, false
+	return nil
 }

@@ -11,6 +11,7 @@ import (
 // KUBE-SVC, KUBE-SVL and KUBE-XLB chains do.
 type backends struct {
 	endpoints []Endpoint
+	places    []int32 // of their chains in targets
 	affinity  *Affinity
 	// whole says that every connection gets an endpoint.
 	whole bool
@@ -22,13 +23,15 @@ type backends struct {
 	dead *netfilter.Rule
 }
 
-// isEndpointJump reports whether a jump sends connections to an endpoint: to a
-// chain that is named like one, or that is of the shape.
-func (b *builder) isEndpointJump(j *netfilter.Jump) bool {
-	if j.Chain == nil {
-		return b.kindOf(j) == kubeproxy.EndpointChain
+// endpointOf reports whether a rule sends connections to an endpoint: to a chain
+// that is named like one, or that is of the shape. to is where the rule jumps;
+// place is that of the chain in targets, nowhere for one that is not there.
+func (b *builder) endpointOf(r *netfilter.Rule, to int) (place int32, ok bool) {
+	if to == nowhere {
+		return nowhere, b.kindOf(r) == kubeproxy.EndpointChain
 	}
-	return b.targetOf(j.Chain) != nil
+	kind, place := b.kinds[to], b.places[to]
+	return place, kind == kubeproxy.EndpointChain || kind == kubeproxy.OtherChain && place != nowhere
 }
 
 // backendsOf reads the endpoints of a chain for outside clients. It gives nil
@@ -51,9 +54,9 @@ func (b *builder) readBackends(c *netfilter.Chain) *backends {
 	result := backends{hairpin: true}
 	var sticky *netfilter.Rule
 	chances, ends := b.chances[:0], b.ends[:0]
-	for r := range c.Rules() {
-		jump, ok := r.Jump()
-		if !ok || !b.isEndpointJump(jump) {
+	for r, to := range b.natGraph.Targets(c) {
+		place, ok := b.endpointOf(r, to)
+		if !ok {
 			continue
 		}
 		chance, seconds, seenBefore := dealing(r)
@@ -64,15 +67,13 @@ func (b *builder) readBackends(c *netfilter.Chain) *backends {
 			result.affinity = b.affinityOf(seconds)
 			continue
 		}
-		e := Endpoint{Chain: jump.Chain}
-		if jump.Chain != nil {
-			t := b.targetOf(jump.Chain)
-			if !t.to.IsValid() && result.dead == nil {
-				result.dead = r
-			}
-			e.Addr = t.to
+		e := end{place: place}
+		if place != nowhere {
+			t := &b.targets[place]
+			e.Addr, e.Chain = t.to(), b.nat.Chains()[to]
 			result.hairpin = result.hairpin && t.hairpin
-		} else if result.dead == nil {
+		}
+		if !e.Addr.IsValid() && result.dead == nil {
 			result.dead = r
 		}
 		chances = append(chances, chance)
@@ -90,10 +91,14 @@ func (b *builder) readBackends(c *netfilter.Chain) *backends {
 		ends[i].Probability = each[i]
 	}
 	result.whole = left.IsZero()
-	ends = mergeEndpoints(ends)
-	result.endpoints = b.slabs.endpoints.list(len(ends))
-	copy(result.endpoints, ends)
-	kept := b.slabs.backends.one()
+	ends = mergeEnds(ends)
+	result.endpoints = b.rooms.endpoints.list(len(ends))
+	result.places = b.rooms.places.list(len(ends))
+	for i := range ends {
+		result.endpoints = append(result.endpoints, ends[i].Endpoint)
+		result.places = append(result.places, ends[i].place)
+	}
+	kept := b.rooms.backends.one()
 	*kept = result
 	return kept
 }
@@ -136,11 +141,17 @@ func chanceOf(m *netfilter.Statistic) uint32 {
 	return chance
 }
 
-// mergeEndpoints drops endpoints that could not be read, adds up the shares of
-// one that stands twice, and sorts.
-func mergeEndpoints(list []Endpoint) []Endpoint {
-	list = slices.DeleteFunc(list, func(e Endpoint) bool { return !e.Addr.IsValid() })
-	slices.SortStableFunc(list, compareEndpoints)
+// An end is an endpoint, and the place of its chain in targets.
+type end struct {
+	Endpoint
+	place int32
+}
+
+// mergeEnds drops endpoints that could not be read, adds up the shares of one
+// that stands twice, and sorts.
+func mergeEnds(list []end) []end {
+	list = slices.DeleteFunc(list, func(e end) bool { return !e.Addr.IsValid() })
+	slices.SortStableFunc(list, func(a, b end) int { return compareEndpoints(a.Endpoint, b.Endpoint) })
 	merged := list[:0]
 	for _, e := range list {
 		if n := len(merged); n > 0 && merged[n-1].Addr == e.Addr {

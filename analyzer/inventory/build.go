@@ -22,7 +22,10 @@ func Build(s *snapshot.Snapshot, graphs []*chaingraph.Graph) *Inventory {
 				return g
 			}
 		}
-		return nil
+		if t == nil {
+			return nil
+		}
+		return chaingraph.Build(t)
 	}
 	inv.Mode, inv.Diagnostics = modeRemarks(s)
 	remarkOnServers(s, inv)

@@ -18,12 +18,14 @@ type builder struct {
 	family   netfilter.Family
 	nat      *netfilter.Table
 	filter   *netfilter.Table // nil when it was not captured
-	// natGraph and filterGraph are the tables' graphs; nil when not captured.
+	// natGraph and filterGraph are the tables' graphs; filterGraph is nil when
+	// filter was not captured.
 	natGraph, filterGraph *chaingraph.Graph
 
 	masqueradeBits, dropBits uint32 // of the mark; 0 when not known
-	// markMasq and markDrop are nat's chains that set them; nil when not known.
-	markMasq, markDrop *netfilter.Chain
+	// markMasq and markDrop are nat's chains that set them, by their Index;
+	// nowhere when not known.
+	markMasq, markDrop int
 	// masquerading tells what POSTROUTING does: nothing (never), to act on the
 	// mark (""), or to masquerade whatever the mark (always).
 	masquerading Masquerading
@@ -33,34 +35,31 @@ type builder struct {
 	hasher   kubeproxy.Hasher
 	dealer   dealer
 	chances  []uint32    // room for what one chain deals out,
-	ends     []Endpoint  // and to whom
+	ends     []end       // and to whom
 	affinity *Affinity   // the last one
 	known    []*backends // of nat's chains, by their Index; nil where not read yet
 
 	drafts    []*draft
 	byDial    map[dial]*draft
 	nodePorts nodePortRules
-	services  map[serviceKey]*group
 	order     []*group
 	health    map[[2]string]uint16 // health-check node ports by namespace and name
 	// firewalled are the load-balancer addresses whose packets filter drops
 	// when they come from outside the source ranges.
 	firewalled map[dial]bool
 
-	client  client            // whose packet is followed,
-	path    []*netfilter.Rule // and room for its way
-	stack   []*netfilter.Chain
-	dialled [1]netip.Addr // and what it is sent to
-
-	slabs struct {
-		drafts    slab[draft]
-		groups    slab[group]
-		members   slab[*draft]
-		backends  slab[backends]
-		endpoints slab[Endpoint]
-		rules     slab[*netfilter.Rule]
-		entries   slab[*Entry]
-		prefixes  slab[netip.Prefix]
+	client  client  // whose packet is followed,
+	journey journey // and its way
+	rooms   struct {
+		drafts    room[draft]
+		groups    room[group]
+		members   room[*draft]
+		backends  room[backends]
+		endpoints room[Endpoint]
+		places    room[int32]
+		rules     room[*netfilter.Rule]
+		entries   room[*Entry]
+		prefixes  room[netip.Prefix]
 	}
 
 	before  []*netfilter.Rule // rules that a packet meets before KUBE-SERVICES' own
@@ -88,35 +87,30 @@ type draft struct {
 	dial
 	kind        Kind
 	kindAssumed bool
-	claimed     bool
-	claim       kubeproxy.Claim
 	// rules are the rules of nat that take the entry's packets on, in the
 	// order of their chain; refusals those of filter that refuse them.
 	rules, refusals []*netfilter.Rule
 	// missing is the rule that shows that there should be such an entry
 	// although no rule leads to it; nil for all others.
 	missing *netfilter.Rule
-	service *group
+	service *group // nil while no comment named one
 
 	entry   Entry
-	journey journey
+	outcome outcome
 }
 
 // A group is a service and the drafts that are its entries.
 type group struct {
 	Service
-	builder *builder
-	kin     int32 // place of the chains that have the hash of the service's name; nowhere without one
-	entries int   // how many drafts there are going to be
-	drafts  []*draft
-	own     *journey // of the cluster IP; nil if the service has none
+	builder  *builder
+	kin      int32  // place of the chains that have the hash of the service's name; nowhere without one
+	next     *group // another service whose name has this hash; see kin.named
+	listed   bool   // in builder.order
+	entries  int    // how many drafts there are going to be
+	drafts   []*draft
+	nodePort bool     // among them
+	own      *outcome // of the cluster IP; nil if the service has none
 	clusterIP
-}
-
-// serviceKey tells service ports apart that the rules name.
-type serviceKey struct {
-	name     kubeproxy.ServicePort
-	protocol uint8
 }
 
 // readIPTables reads one family's services. graphOf gives a table's graph.
@@ -124,7 +118,6 @@ func readIPTables(s *snapshot.Snapshot, nat, filter *netfilter.Table, graphOf fu
 	b := &builder{
 		snapshot: s, family: nat.Family, nat: nat, filter: filter,
 		natGraph: graphOf(nat), filterGraph: graphOf(filter),
-		services:   map[serviceKey]*group{},
 		health:     map[[2]string]uint16{},
 		firewalled: map[dial]bool{},
 		budget:     maxAheadTests,
@@ -156,7 +149,7 @@ func readIPTables(s *snapshot.Snapshot, nat, filter *netfilter.Table, graphOf fu
 // forget lets go of what no explanation rests on: the builder lives on in them.
 func (b *builder) forget() {
 	b.kinds, b.places, b.targets, b.known = nil, nil, nil, nil
-	b.drafts, b.byDial, b.services, b.order = nil, nil, nil, nil
+	b.drafts, b.byDial, b.order = nil, nil, nil
 }
 
 func (b *builder) report(severity source.Severity, code string, at *netfilter.Rule, format string, args ...any) {
@@ -170,14 +163,15 @@ func (b *builder) report(severity source.Severity, code string, at *netfilter.Ru
 // readMarks learns which bits of the mark stand for masquerading and for
 // dropping, and whether POSTROUTING masquerades at all.
 func (b *builder) readMarks() {
+	b.markMasq, b.markDrop = nowhere, nowhere
 	if c := b.nat.Chain(kubeproxy.MarkMasqChain); c != nil {
 		if b.masqueradeBits, _ = kubeproxy.SetsMark(c); b.masqueradeBits != 0 {
-			b.markMasq = c
+			b.markMasq = c.Index()
 		}
 	}
 	if c := b.nat.Chain(kubeproxy.MarkDropChain); c != nil {
 		if b.dropBits, _ = kubeproxy.SetsMark(c); b.dropBits != 0 {
-			b.markDrop = c
+			b.markDrop = c.Index()
 		}
 	}
 	post := b.nat.Chain("POSTROUTING")
@@ -243,7 +237,7 @@ func masqueradesUnmarked(c *netfilter.Chain) bool {
 // reachable reports whether some base chain leads to a chain of nat. In a
 // table that is not whole nothing speaks against it.
 func (b *builder) reachable(c *netfilter.Chain) bool {
-	if b.natGraph == nil || !b.nat.Complete {
+	if !b.nat.Complete {
 		return true
 	}
 	return b.natGraph.IsReachable(c)

@@ -25,16 +25,20 @@ const nowhere = -1
 
 // target is what an endpoint chain translates to.
 type target struct {
-	to      netip.AddrPort // not valid for a chain that is named like one only
+	addr    netip.Addr // not valid for a chain that is only named like one
+	port    uint16
 	hairpin bool
 	hash    kubeproxy.Hash // in its name
 }
+
+func (t *target) to() netip.AddrPort { return netip.AddrPortFrom(t.addr, t.port) }
 
 // kin are the chains of a service port: those that have one hash in their names.
 type kin struct {
 	hash    kubeproxy.Hash
 	chains  [kubeproxy.EndpointChain]*netfilter.Chain // by kind
 	service *group                                    // whose hash it is; nil when not known
+	named   *group                                    // the services whose names have the hash: one, or none
 }
 
 // fewRules is how many rules a chain has at most that is taken for an endpoint
@@ -46,7 +50,8 @@ func (b *builder) readChains() {
 	chains := b.nat.Chains()
 	b.kinds = make([]kubeproxy.ChainKind, len(chains))
 	b.places = make([]int32, len(chains))
-	b.targets = make([]target, 0, len(chains)) // memory that is never written to costs nothing
+	// Most chains are endpoints'; memory that is never written to costs nothing.
+	b.targets, b.kins = make([]target, 0, len(chains)), make([]kin, 0, len(chains)/4)
 	b.byHash = map[kubeproxy.Hash]int32{}
 	for i, c := range chains {
 		kind, hash := kubeproxy.ParseChainName(c.Name)
@@ -54,7 +59,7 @@ func (b *builder) readChains() {
 		switch {
 		case kind == kubeproxy.EndpointChain, kind == kubeproxy.OtherChain && c.Base == nil && c.NumRules() <= fewRules:
 			t := b.readEndpoint(c)
-			if t.hash = hash; kind == kubeproxy.EndpointChain || t.to.IsValid() {
+			if t.hash = hash; kind == kubeproxy.EndpointChain || t.addr.IsValid() {
 				b.places[i] = int32(len(b.targets))
 				b.targets = append(b.targets, t)
 			}
@@ -77,12 +82,18 @@ func (b *builder) kinOf(hash kubeproxy.Hash) int32 {
 	return place
 }
 
-// leadsTo is the kind of the chain that a jump of nat leads to, and the place in
-// kins of those with its hash; nowhere for a chain without a hash.
-func (b *builder) leadsTo(j *netfilter.Jump) (kind kubeproxy.ChainKind, place int32) {
-	if j.Chain != nil {
-		return b.bears(j.Chain)
+// leadsTo is the kind of the chain that a rule of nat jumps to, and the place in
+// kins of those with its hash; nowhere for a chain without a hash, and for a rule
+// that does not jump.
+func (b *builder) leadsTo(r *netfilter.Rule) (kind kubeproxy.ChainKind, place int32) {
+	to, ok := b.natGraph.Target(r)
+	if !ok {
+		return kubeproxy.OtherChain, nowhere
 	}
+	if to != nowhere {
+		return b.bears(to)
+	}
+	j, _ := r.Jump()
 	kind, hash := kubeproxy.ParseChainName(j.Name)
 	if kind == kubeproxy.OtherChain {
 		return kind, nowhere
@@ -90,9 +101,9 @@ func (b *builder) leadsTo(j *netfilter.Jump) (kind kubeproxy.ChainKind, place in
 	return kind, b.kinOf(hash)
 }
 
-// bears is leadsTo for a chain of nat.
-func (b *builder) bears(c *netfilter.Chain) (kind kubeproxy.ChainKind, place int32) {
-	kind, place = b.kinds[c.Index()], b.places[c.Index()]
+// bears is leadsTo for a rule that jumps to the chain of nat of that Index.
+func (b *builder) bears(i int) (kind kubeproxy.ChainKind, place int32) {
+	kind, place = b.kinds[i], b.places[i]
 	switch kind {
 	case kubeproxy.OtherChain:
 		return kind, nowhere
@@ -102,28 +113,25 @@ func (b *builder) bears(c *netfilter.Chain) (kind kubeproxy.ChainKind, place int
 	return kind, place
 }
 
-// kindOf is the kind of the chain that a jump of nat leads to.
-func (b *builder) kindOf(j *netfilter.Jump) kubeproxy.ChainKind {
-	if j.Chain != nil {
-		return b.kinds[j.Chain.Index()]
+// kindOf is the kind of the chain that a rule of nat jumps to; OtherChain for a
+// rule that does not jump.
+func (b *builder) kindOf(r *netfilter.Rule) kubeproxy.ChainKind {
+	to, ok := b.natGraph.Target(r)
+	switch {
+	case !ok:
+		return kubeproxy.OtherChain
+	case to != nowhere:
+		return b.kinds[to]
 	}
+	j, _ := r.Jump()
 	kind, _ := kubeproxy.ParseChainName(j.Name)
 	return kind
 }
 
-// isHashed reports whether a chain of nat is known to have a hash in its name.
-func (b *builder) isHashed(c *netfilter.Chain) bool {
-	return c.Index() < len(b.kinds) && b.kinds[c.Index()] != kubeproxy.OtherChain
-}
-
-// targetOf is where nat's chain leads as an endpoint chain; nil for a chain that
-// is neither named like one nor has the shape.
-func (b *builder) targetOf(c *netfilter.Chain) *target {
-	place := b.places[c.Index()]
-	if kind := b.kinds[c.Index()]; place == nowhere || kind != kubeproxy.EndpointChain && kind != kubeproxy.OtherChain {
-		return nil
-	}
-	return &b.targets[place]
+// isHashed reports whether the chain of nat of that Index is known to have a hash
+// in its name.
+func (b *builder) isHashed(i int) bool {
+	return i < len(b.kinds) && b.kinds[i] != kubeproxy.OtherChain
 }
 
 // readEndpoint reads an endpoint chain, as every kube-proxy writes KUBE-SEP:
@@ -136,13 +144,13 @@ func (b *builder) readEndpoint(c *netfilter.Chain) (t target) {
 			if !target.To.First.IsValid() || target.To.First != target.To.Last || !target.To.Ports.IsSingle() {
 				break
 			}
-			t.to = netip.AddrPortFrom(target.To.First, target.To.Ports.First)
+			t.addr, t.port = target.To.First, target.To.Ports.First
 		case *netfilter.Jump:
-			if b.isMasquerade(target) && hasSource(r) {
+			if b.isMasquerade(r) && hasSource(r) {
 				t.hairpin = true
 			}
 		}
-		if t.to.IsValid() {
+		if t.addr.IsValid() {
 			break
 		}
 	}

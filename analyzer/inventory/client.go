@@ -24,6 +24,8 @@ type client struct {
 	// budget is how many elements of nftables' sets may still be looked through
 	// one by one, over all clients; nil for any number.
 	budget *int
+	// room is for what one test notes; nil where that is kept.
+	room []netip.Prefix
 }
 
 // ternary is an answer that may be open.
@@ -69,7 +71,7 @@ type condition struct {
 // test evaluates a rule's matches. Whoever uses the answer decides what a
 // limit to some sources means there.
 func (c *client) test(r *netfilter.Rule) condition {
-	cond := condition{holds: yes}
+	cond := condition{holds: yes, except: c.room[:0]}
 	for _, m := range r.Matches() {
 		if cond.holds = min(cond.holds, c.match(m, &cond)); cond.holds == no {
 			break

@@ -57,14 +57,12 @@ func (b *builder) findChains(g *group) {
 	}
 	for _, d := range g.drafts {
 		for _, r := range d.rules {
-			if j, ok := r.Jump(); ok {
-				if _, place := b.leadsTo(j); place != nowhere && b.takeChains(g, place) {
-					return
-				}
+			if _, place := b.leadsTo(r); place != nowhere && b.takeChains(g, place) {
+				return
 			}
 		}
 		if d.missing != nil {
-			if _, place := b.bears(d.missing.Chain()); b.takeChains(g, place) {
+			if _, place := b.bears(d.missing.Chain().Index()); b.takeChains(g, place) {
 				return
 			}
 		}
@@ -160,13 +158,11 @@ func (b *builder) externalPolicy(c *netfilter.Chain) Policy {
 		if testsLocalSource(r) {
 			return Local
 		}
-		if j, ok := r.Jump(); ok {
-			switch b.kindOf(j) {
-			case kubeproxy.LocalChain:
-				return Local
-			case kubeproxy.ServiceChain:
-				policy = Cluster
-			}
+		switch b.kindOf(r) {
+		case kubeproxy.LocalChain:
+			return Local
+		case kubeproxy.ServiceChain:
+			policy = Cluster
 		}
 	}
 	return policy
@@ -184,27 +180,22 @@ func testsLocalSource(r *netfilter.Rule) bool {
 // an external chain only under Local.
 func (b *builder) directPolicy(d *draft) Policy {
 	for _, r := range d.rules {
-		j, ok := r.Jump()
-		if !ok {
-			continue
-		}
-		switch b.kindOf(j) {
+		switch b.kindOf(r) {
 		case kubeproxy.ServiceChain:
 			return Cluster
 		case kubeproxy.XLBChain, kubeproxy.LocalChain:
 			return Local
 		case kubeproxy.FirewallChain:
+			j, _ := r.Jump()
 			if j.Chain == nil {
 				continue
 			}
 			for r := range j.Chain.Rules() {
-				if j, ok := r.Jump(); ok {
-					switch b.kindOf(j) {
-					case kubeproxy.ServiceChain:
-						return Cluster
-					case kubeproxy.XLBChain:
-						return Local
-					}
+				switch b.kindOf(r) {
+				case kubeproxy.ServiceChain:
+					return Cluster
+				case kubeproxy.XLBChain:
+					return Local
 				}
 			}
 		}
@@ -217,11 +208,7 @@ func (b *builder) directPolicy(d *draft) Policy {
 // then the rules do not show it.
 func (b *builder) internalPolicy(d *draft) Policy {
 	for _, r := range d.rules {
-		j, ok := r.Jump()
-		if !ok {
-			continue
-		}
-		switch b.kindOf(j) {
+		switch b.kindOf(r) {
 		case kubeproxy.LocalChain:
 			return Local
 		case kubeproxy.ServiceChain:
@@ -271,8 +258,7 @@ func (b *builder) findSourceRanges(svc *group) {
 		return
 	}
 	for r := range svc.Chains.Firewall.Rules() {
-		j, ok := r.Jump()
-		if !ok || b.isMasquerade(j) || b.isDropMark(j) {
+		if _, ok := r.Jump(); !ok || b.isMasquerade(r) || b.isDropMark(r) {
 			continue
 		}
 		for _, m := range r.Matches() {

@@ -11,7 +11,7 @@ import (
 
 // Explanation puts the verdict into one or two plain sentences.
 func (d *draft) Explanation() string {
-	b, e, j, own := d.service.builder, &d.entry, &d.journey, d.service.own
+	b, e, j, own := d.service.builder, &d.entry, &d.outcome, d.service.own
 	dialled := nameOfEntry(e, d.dial)
 	start := strings.ToUpper(dialled[:1]) + dialled[1:] // of a sentence
 	switch e.Verdict {
@@ -37,11 +37,11 @@ func (d *draft) Explanation() string {
 	case DifferentBackends:
 		return b.explainDifference(e, dialled, start, j, own)
 	case NoEndpoints:
-		return b.explainRefusal(e, dialled, d, j)
+		return b.explainRefusal(e, dialled)
 	case Broken:
 		return b.explainBreak(e, dialled, start, d, j)
 	case Unknown:
-		return b.explainUnknown(dialled, start, d, j)
+		return b.explainUnknown(e, dialled, start, j)
 	}
 	return ""
 }
@@ -120,7 +120,7 @@ func (b *builder) fateOfOthers(d *draft) string {
 	for _, r := range d.rules {
 		if jump, ok := r.Jump(); ok && jump.Chain != nil {
 			for r := range jump.Chain.Rules() {
-				if to, ok := r.Jump(); ok && b.isDropMark(to) {
+				if to, ok := r.Jump(); ok && b.isDropMark(r) {
 					return "others are marked for dropping (" + to.Name + ")"
 				}
 			}
@@ -138,22 +138,22 @@ func (b *builder) fateOfOthers(d *draft) string {
 	return "whether others are dropped cannot be told: the filter table is not whole"
 }
 
-func (b *builder) onlyFrom(d *draft, j *journey) string {
+func (b *builder) onlyFrom(d *draft, j *outcome) string {
 	if len(j.sources) == 0 {
 		return ""
 	}
 	return ", and only for clients from " + prefixes(j.sources) + "; " + b.fateOfOthers(d)
 }
 
-func (b *builder) explainDifference(e *Entry, dialled, start string, j, own *journey) string {
+func (b *builder) explainDifference(e *Entry, dialled, start string, j, own *outcome) string {
 	switch {
 	case j.ahead:
-		taker := j.path[len(j.path)-1]
+		taker := e.Path[len(e.Path)-1]
 		return fmt.Sprintf("A rule before kube-proxy's takes packets from outside to %s: %s (rule %d of %s) sends them to %s; the service's own chains are not reached.",
 			dialled, taker.Chain().Name, taker.Number(), taker.Chain().Name, endpoints(e.Endpoints))
 	case j.end == translated:
-		taker := j.path[len(j.path)-1]
-		return fmt.Sprintf("%s is translated to %s by rule %d of %s, not through the service's chain.", start, j.to, taker.Number(), taker.Chain().Name)
+		taker := e.Path[len(e.Path)-1]
+		return fmt.Sprintf("%s is translated to %s by rule %d of %s, not through the service's chain.", start, e.Endpoints[0].Addr, taker.Number(), taker.Chain().Name)
 	}
 	whose := ""
 	if kind, hash := kubeproxy.ParseChainName(j.decided.Name); kind != kubeproxy.OtherChain && !b.isOwn(e.Service, j.decided) {
@@ -194,7 +194,7 @@ func difference(of, without []Endpoint) string {
 	return endpoints(only)
 }
 
-func (b *builder) explainRefusal(e *Entry, dialled string, d *draft, j *journey) string {
+func (b *builder) explainRefusal(e *Entry, dialled string) string {
 	r := e.Path[len(e.Path)-1]
 	claim, _ := kubeproxy.ParseComment(r.Comment())
 	how := "dropped without an answer"
@@ -215,7 +215,7 @@ func (b *builder) explainRefusal(e *Entry, dialled string, d *draft, j *journey)
 	return text
 }
 
-func (b *builder) explainBreak(e *Entry, dialled, start string, d *draft, j *journey) string {
+func (b *builder) explainBreak(e *Entry, dialled, start string, d *draft, j *outcome) string {
 	last := e.Path[len(e.Path)-1]
 	where := fmt.Sprintf("rule %d of %s", last.Number(), last.Chain().Name)
 	switch {
@@ -240,7 +240,7 @@ func (b *builder) explainBreak(e *Entry, dialled, start string, d *draft, j *jou
 	return fmt.Sprintf("The way of %s ends at %s without an endpoint.", dialled, where)
 }
 
-func (b *builder) explainUnknown(dialled, start string, d *draft, j *journey) string {
+func (b *builder) explainUnknown(e *Entry, dialled, start string, j *outcome) string {
 	switch {
 	case j.open != nil:
 		return fmt.Sprintf("Where %s leads rests on a condition that is not understood: rule %d of %s.", dialled, j.open.Number(), j.open.Chain().Name)
@@ -248,8 +248,8 @@ func (b *builder) explainUnknown(dialled, start string, d *draft, j *journey) st
 		return fmt.Sprintf("%s jumps into %s; what its endpoint chains do, nft has no words for: iptables-save prints it.", start, j.decided.Name)
 	case j.end == atBackends:
 		return fmt.Sprintf("%s jumps into %s; the text does not show the cluster IP's entry to compare with.", start, j.decided.Name)
-	case j.end == dangling && len(j.path) > 0:
-		last := j.path[len(j.path)-1]
+	case j.end == dangling && len(e.Path) > 0:
+		last := e.Path[len(e.Path)-1]
 		jump, _ := last.Jump()
 		return fmt.Sprintf("%s leads to %s, which is not in the text.", start, jump.Name)
 	case b.filter == nil:
@@ -271,7 +271,7 @@ func (b *builder) explainInCluster(e *Entry, d *draft) string {
 	var pods, node string
 	for r := range c.Rules() {
 		jump, ok := r.Jump()
-		if !ok || b.isMasquerade(jump) || b.isDropMark(jump) || jump.Chain == nil || jump.Chain != e.Service.Chains.Service {
+		if !ok || b.isMasquerade(r) || b.isDropMark(r) || jump.Chain == nil || jump.Chain != e.Service.Chains.Service {
 			continue
 		}
 		if testsLocalSource(r) {

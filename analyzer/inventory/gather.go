@@ -48,17 +48,17 @@ func (b *builder) gatherNAT() {
 func (b *builder) draftFor(dialled dial, r *netfilter.Rule) {
 	d := b.draft(dialled)
 	if d.rules == nil {
-		d.rules = b.slabs.rules.list(1)[:0]
+		d.rules = b.rooms.rules.list(1)
 	}
 	d.rules = append(d.rules, r)
-	if d.claimed {
+	if d.service != nil {
 		return
 	}
 	claim, ok := kubeproxy.ParseComment(r.Comment())
 	if !ok {
 		return
 	}
-	d.claim, d.claimed = claim, true
+	d.service = b.serviceOfClaim(r, claim, d.protocol)
 	switch claim.Kind {
 	case kubeproxy.ClaimClusterIP:
 		d.kind = ClusterIP
@@ -72,7 +72,7 @@ func (b *builder) draftFor(dialled dial, r *netfilter.Rule) {
 func (b *builder) draft(dialled dial) *draft {
 	d := b.byDial[dialled]
 	if d == nil {
-		d = b.slabs.drafts.one()
+		d = b.rooms.drafts.one()
 		d.dial = dialled
 		if !dialled.address.IsValid() {
 			d.kind = NodePort
@@ -170,8 +170,8 @@ func (b *builder) gatherFilter() {
 					d.kind, d.kindAssumed = ExternalIP, true
 				}
 			}
-			if !d.claimed {
-				d.claim, d.claimed = kubeproxy.ParseComment(r.Comment())
+			if claim, ok := kubeproxy.ParseComment(r.Comment()); ok && d.service == nil {
+				d.service = b.serviceOfClaim(r, claim, d.protocol)
 			}
 		}
 	}
@@ -216,8 +216,7 @@ func (b *builder) gatherMissing() {
 			continue
 		}
 		for r := range c.Rules() {
-			j, ok := r.Jump()
-			if !ok || !b.isMasquerade(j) {
+			if !b.isMasquerade(r) {
 				break // the rule stands first
 			}
 			dialled, ok := dialOf(r)
@@ -238,7 +237,9 @@ func (b *builder) gatherMissing() {
 				continue
 			}
 			d := b.draft(dialled)
-			d.kind, d.claim, d.claimed, d.missing = ClusterIP, claim, claimed, r
+			if d.kind, d.missing = ClusterIP, r; claimed {
+				d.service, _ = b.serviceNamed(claim.Port, d.protocol)
+			}
 		}
 	}
 }

@@ -15,14 +15,15 @@ import (
 // and where no comment names one, the one whose chains it leads to.
 func (b *builder) groupByService() {
 	for _, d := range b.drafts {
-		if d.claimed {
-			d.service = b.serviceOfClaim(d)
+		if d.service != nil {
+			b.list(d.service)
 			b.checkName(d)
 		}
 	}
 	for _, d := range b.drafts {
-		if !d.claimed {
+		if d.service == nil {
 			d.service = b.serviceOfChain(d)
+			b.list(d.service)
 			b.kindByObject(d)
 		}
 	}
@@ -32,50 +33,70 @@ func (b *builder) groupByService() {
 	for _, d := range b.drafts {
 		g := d.service
 		if g.drafts == nil {
-			g.drafts = b.slabs.members.list(g.entries)[:0]
+			g.drafts = b.rooms.members.list(g.entries)
 		}
 		g.drafts = append(g.drafts, d)
 	}
 	b.settleKinds()
 }
 
+// list gives a service its place among the others when it is first met.
+func (b *builder) list(g *group) {
+	if g.listed {
+		return
+	}
+	g.listed = true
+	b.order = append(b.order, g)
+	if g.kin != nowhere {
+		b.kins[g.kin].service = g
+	}
+}
+
 func (b *builder) newService(name kubeproxy.ServicePort, protocol uint8) *group {
-	g := b.slabs.groups.one()
+	g := b.rooms.groups.one()
 	g.Service = Service{
 		Namespace: name.Namespace, Name: name.Name, PortName: name.Port,
 		Protocol: protocol, Family: b.family,
 	}
 	g.builder, g.kin = b, nowhere
-	b.order = append(b.order, g)
 	return g
 }
 
-func (b *builder) serviceNamed(name kubeproxy.ServicePort, protocol uint8) *group {
-	key := serviceKey{name: name, protocol: protocol}
-	g := b.services[key]
-	if g == nil {
-		g = b.newService(name, protocol)
-		b.services[key] = g
-		b.hasher.Set(name, netfilter.ProtocolName(protocol))
-		g.kin = b.kinOf(b.hasher.Hash())
-		b.kins[g.kin].service = g
+// serviceNamed is the service of that name, made if it is not known. It is found
+// by the hash that its chains have.
+func (b *builder) serviceNamed(name kubeproxy.ServicePort, protocol uint8) (g *group, known bool) {
+	b.hasher.Set(name, netfilter.ProtocolName(protocol))
+	place := b.kinOf(b.hasher.Hash())
+	if g := b.namedAt(place, name, protocol); g != nil {
+		return g, true
 	}
-	return g
+	g = b.newService(name, protocol)
+	g.kin, g.next = place, b.kins[place].named
+	b.kins[place].named = g
+	return g, false
 }
 
-// serviceOfClaim is the service that a draft's comment names. Mostly it is known
-// already as that of the chain which the draft leads to.
-func (b *builder) serviceOfClaim(d *draft) *group {
-	for _, r := range d.rules {
-		if j, ok := r.Jump(); ok {
-			if _, place := b.leadsTo(j); place != nowhere {
-				if g := b.kins[place].service; g != nil && g.port() == d.claim.Port && g.Protocol == d.protocol {
-					return g
-				}
-			}
+// serviceOfClaim is serviceNamed for what the comment of a rule says. Mostly the
+// rule leads to chains of the service, and then nothing is hashed.
+func (b *builder) serviceOfClaim(r *netfilter.Rule, claim kubeproxy.Claim, protocol uint8) *group {
+	if _, place := b.leadsTo(r); place != nowhere {
+		if g := b.namedAt(place, claim.Port, protocol); g != nil {
+			return g
 		}
 	}
-	return b.serviceNamed(d.claim.Port, d.protocol)
+	g, _ := b.serviceNamed(claim.Port, protocol)
+	return g
+}
+
+// namedAt is the service of that name if its hash is that of the chains; nil for
+// none.
+func (b *builder) namedAt(place int32, name kubeproxy.ServicePort, protocol uint8) *group {
+	for g := b.kins[place].named; g != nil; g = g.next {
+		if g.Protocol == protocol && g.port() == name {
+			return g
+		}
+	}
+	return nil
 }
 
 // port is the name of the service's port.
@@ -89,14 +110,12 @@ func (g *group) port() kubeproxy.ServicePort {
 func (b *builder) serviceOfChain(d *draft) *group {
 	place := int32(nowhere)
 	for _, r := range d.rules {
-		if j, ok := r.Jump(); ok {
-			if _, p := b.leadsTo(j); p != nowhere {
-				place = p
-			}
+		if _, p := b.leadsTo(r); p != nowhere {
+			place = p
 		}
 	}
 	if d.missing != nil {
-		_, place = b.bears(d.missing.Chain())
+		_, place = b.bears(d.missing.Chain().Index())
 	}
 	if place == nowhere {
 		if g := b.serviceOfObject(d, nowhere); g != nil {
@@ -109,7 +128,8 @@ func (b *builder) serviceOfChain(d *draft) *group {
 		return g
 	}
 	if name, ok := b.nameInChains(place, d.protocol); ok {
-		return b.serviceNamed(name, d.protocol)
+		g, _ := b.serviceNamed(name, d.protocol)
+		return g
 	}
 	if g := b.serviceOfObject(d, place); g != nil {
 		return g
@@ -140,11 +160,7 @@ func (b *builder) nameInChains(place int32, protocol uint8) (kubeproxy.ServicePo
 // the name of the chain that the entry leads to.
 func (b *builder) checkName(d *draft) {
 	for _, r := range d.rules {
-		j, ok := r.Jump()
-		if !ok {
-			continue
-		}
-		kind, place := b.leadsTo(j)
+		kind, place := b.leadsTo(r)
 		if kind == kubeproxy.OtherChain || kind == kubeproxy.EndpointChain {
 			continue
 		}
@@ -158,8 +174,9 @@ func (b *builder) checkName(d *draft) {
 		} else if name, ok := b.nameInChains(place, d.protocol); ok {
 			whose = name.String()
 		}
+		j, _ := r.Jump()
 		b.report(source.Warning, "hash-mismatch", r, "the comment names %s, but %s has the hash of %s; that of %s would be %s",
-			d.claim.Port, j.Name, whose, d.claim.Port,
+			d.service.port(), j.Name, whose, d.service.port(),
 			kubeproxy.ChainName(kind, b.kins[d.service.kin].hash))
 	}
 }
@@ -186,15 +203,24 @@ func (b *builder) checkEndpointNames(g *group) {
 	}
 	name := g.port()
 	b.hasher.Set(name, netfilter.ProtocolName(g.Protocol))
-	for i := range g.Endpoints {
-		e := &g.Endpoints[i]
-		if b.kinds[e.Chain.Index()] != kubeproxy.EndpointChain || b.hasher.OwnsEndpoint(e.Addr, b.targetOf(e.Chain).hash) {
+	for _, c := range [...]*netfilter.Chain{g.Chains.Service, g.Chains.Local} {
+		if c == nil {
 			continue
 		}
-		b.report(source.Warning, "hash-mismatch", e.Chain.Rule(e.Chain.NumRules()-1),
-			"%s translates to %s for %s, but has not the hash of that endpoint, which would be %s",
-			e.Chain.Name, e.Addr, name,
-			kubeproxy.ChainName(kubeproxy.EndpointChain, b.hasher.Endpoint(e.Addr)))
+		found := b.backendsOf(c)
+		if found == nil {
+			continue
+		}
+		for i, place := range found.places {
+			e := &found.endpoints[i]
+			if b.hasher.OwnsEndpoint(e.Addr, b.targets[place].hash) || b.kinds[e.Chain.Index()] != kubeproxy.EndpointChain {
+				continue
+			}
+			b.report(source.Warning, "hash-mismatch", e.Chain.Rule(e.Chain.NumRules()-1),
+				"%s translates to %s for %s, but has not the hash of that endpoint, which would be %s",
+				e.Chain.Name, e.Addr, name,
+				kubeproxy.ChainName(kubeproxy.EndpointChain, b.hasher.Endpoint(e.Addr)))
+		}
 	}
 }
 
@@ -204,21 +230,29 @@ func (b *builder) checkEndpointNames(g *group) {
 // is what it is there; else a service with a node port is taken to have it
 // from a load balancer. Either way it stays an assumption.
 func (b *builder) settleKinds() {
+	open := map[netip.Addr]bool{} // what these addresses are is to be decided
+	for _, d := range b.drafts {
+		switch {
+		case d.kind == NodePort:
+			d.service.nodePort = true
+		case d.kind == "":
+			d.kind = b.kindByTarget(d)
+			d.kindAssumed = d.kind != ClusterIP
+		}
+		if d.kindAssumed && len(d.refusals) > 0 {
+			open[d.address] = true
+		}
+	}
+	if len(open) == 0 {
+		return
+	}
 	type owner struct {
 		namespace, name string
 		address         netip.Addr
 	}
 	shown := map[owner]Kind{}
-	nodePorts := map[*group]bool{}
-	open := slices.ContainsFunc(b.drafts, func(d *draft) bool { return d.kindAssumed && len(d.refusals) > 0 })
 	for _, d := range b.drafts {
-		switch {
-		case d.kind == NodePort:
-			nodePorts[d.service] = true
-		case d.kind == "":
-			d.kind = b.kindByTarget(d)
-			d.kindAssumed = d.kind != ClusterIP
-		case open && !d.kindAssumed:
+		if d.kind != NodePort && !d.kindAssumed && open[d.address] {
 			shown[owner{d.service.Namespace, d.service.Name, d.address}] = d.kind
 		}
 	}
@@ -228,7 +262,7 @@ func (b *builder) settleKinds() {
 		}
 		if kind, ok := shown[owner{d.service.Namespace, d.service.Name, d.address}]; ok {
 			d.kind, d.kindAssumed = kind, false
-		} else if nodePorts[d.service] || b.hasHealthCheck(d.service) {
+		} else if d.service.nodePort || b.hasHealthCheck(d.service) {
 			d.kind = LoadBalancerIP
 		}
 	}
@@ -237,13 +271,11 @@ func (b *builder) settleKinds() {
 // kindByTarget tells an address without a comment by the chain it leads to.
 func (b *builder) kindByTarget(d *draft) Kind {
 	for _, r := range d.rules {
-		if j, ok := r.Jump(); ok {
-			switch b.kindOf(j) {
-			case kubeproxy.FirewallChain:
-				return LoadBalancerIP
-			case kubeproxy.ExternalChain, kubeproxy.XLBChain:
-				return ExternalIP
-			}
+		switch b.kindOf(r) {
+		case kubeproxy.FirewallChain:
+			return LoadBalancerIP
+		case kubeproxy.ExternalChain, kubeproxy.XLBChain:
+			return ExternalIP
 		}
 	}
 	return ClusterIP

@@ -97,7 +97,7 @@ func (b *balancer) through(w *ruleWalk, c *client, chain *netfilter.Chain, comes
 		}
 		// A rule that may have ended the way leaves nothing certain after it.
 		cond.holds = min(cond.holds, comes, ends.not())
-		if jump, ok := r.Jump(); ok && b.isMasquerade(jump) || setsBits(r, b.masqueradeBits) {
+		if b.isMasquerade(r) || setsBits(r, b.masqueradeBits) {
 			w.mark(r, cond)
 			continue
 		}

@@ -25,21 +25,25 @@ const (
 
 // A journey is the way of an outside client's packet from a rule on.
 type journey struct {
-	end      ending
-	path     []*netfilter.Rule
-	decided  *netfilter.Chain // atBackends: the chain that deals
-	backends *backends        // atBackends
-	to       netip.AddrPort   // translated
-
-	masquerade Masquerading // by marks on the way; hairpin and never count as none
-	// sources are the networks that the way is open to; nil for all.
-	sources []netip.Prefix
-	// ahead says that a rule before kube-proxy's own took the packet.
-	ahead bool
-	// open is a rule that could not be told, and that the answer rests on.
-	open *netfilter.Rule
+	outcome
+	path       []*netfilter.Rule
+	to         netip.AddrPort // translated
+	masquerade Masquerading   // by marks on the way; hairpin and never count as none
 
 	stack []*netfilter.Chain
+}
+
+// An outcome is what remains to be said of a journey once its entry is judged.
+type outcome struct {
+	end ending
+	// ahead says that a rule before kube-proxy's own took the packet.
+	ahead    bool
+	decided  *netfilter.Chain // atBackends: the chain that deals
+	backends *backends        // atBackends
+	// sources are the networks that the way is open to; nil for all.
+	sources []netip.Prefix
+	// open is a rule that could not be told, and that the answer rests on.
+	open *netfilter.Rule
 }
 
 // maxDepth bounds how deep chains are followed. The kernel's own limit is that
@@ -81,8 +85,7 @@ func (b *builder) step(c *client, r *netfilter.Rule, j *journey) step {
 	if cond.holds == no {
 		return next
 	}
-	jump, isJump := r.Jump()
-	if isJump && b.isMasquerade(jump) {
+	if b.isMasquerade(r) {
 		b.mark(cond, j)
 		return next
 	}
@@ -90,8 +93,10 @@ func (b *builder) step(c *client, r *netfilter.Rule, j *journey) step {
 		b.mark(cond, j)
 		return next
 	}
-	if isJump && b.isEndpointJump(jump) {
-		return b.arrive(r, j)
+	if to, ok := b.natGraph.Target(r); ok {
+		if _, ok := b.endpointOf(r, to); ok {
+			return b.arrive(r, j)
+		}
 	}
 	if r.Target() == nil {
 		return next
@@ -147,7 +152,7 @@ func (b *builder) take(c *client, r *netfilter.Rule, j *journey) step {
 	switch t := r.Target().(type) {
 	case *netfilter.Jump:
 		switch {
-		case b.isDropMark(t):
+		case b.isDropMark(r):
 			return ends(refused)
 		case t.Chain == nil:
 			return ends(dangling)
@@ -207,28 +212,37 @@ func (b *builder) mark(cond condition, j *journey) {
 	}
 }
 
-// isMasquerade reports whether a jump leads to the chain that marks packets
-// for masquerading. Fragments often lack the chain; then its name must do.
-func (b *builder) isMasquerade(j *netfilter.Jump) bool {
-	return b.marks(j, kubeproxy.MarkMasqChain, b.markMasq, b.masqueradeBits)
+// isMasquerade reports whether a rule jumps to the chain that marks packets for
+// masquerading. Fragments often lack the chain; then its name must do.
+func (b *builder) isMasquerade(r *netfilter.Rule) bool {
+	return b.marks(r, kubeproxy.MarkMasqChain, b.markMasq, b.masqueradeBits)
 }
 
 // isDropMark is isMasquerade for KUBE-MARK-DROP, whose mark kubelet's
 // KUBE-FIREWALL drops.
-func (b *builder) isDropMark(j *netfilter.Jump) bool {
-	return b.marks(j, kubeproxy.MarkDropChain, b.markDrop, b.dropBits)
+func (b *builder) isDropMark(r *netfilter.Rule) bool {
+	return b.marks(r, kubeproxy.MarkDropChain, b.markDrop, b.dropBits)
 }
 
-// marks reports whether a jump leads to a chain that sets the bits; usual is the
-// one of the name that does.
-func (b *builder) marks(j *netfilter.Jump, name string, usual *netfilter.Chain, bits uint32) bool {
+// marks reports whether a rule jumps to a chain that sets the bits. usual is the
+// Index of nat's chain of that name, if it does.
+func (b *builder) marks(r *netfilter.Rule, name string, usual int, bits uint32) bool {
+	if to, ok := b.natGraph.Target(r); ok && to != nowhere {
+		if to == usual {
+			return true
+		}
+		if b.isHashed(to) {
+			return false // service and endpoint chains are too many to look into
+		}
+	}
+	j, ok := r.Jump()
 	switch {
+	case !ok:
+		return false
 	case j.Chain == nil || !b.nat.Complete && j.Chain.NumRules() == 0:
 		return j.Name == name
-	case j.Chain == usual:
-		return true
-	case b.isHashed(j.Chain) || strings.HasPrefix(j.Name, "KUBE-"):
-		return false // service and endpoint chains are too many to look into
+	case j.Name != name && strings.HasPrefix(j.Name, "KUBE-"):
+		return false
 	}
 	set, ok := kubeproxy.SetsMark(j.Chain)
 	return ok && bits != 0 && set&bits == bits

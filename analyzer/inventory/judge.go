@@ -13,38 +13,38 @@ import (
 // comes first: the others are told by it.
 func (b *builder) judge(g *group) {
 	slices.SortStableFunc(g.drafts, func(x, y *draft) int { return x.kind.order() - y.kind.order() })
-	g.Entries = b.slabs.entries.list(len(g.drafts))
-	for i, d := range g.drafts {
-		e, j := &d.entry, &d.journey
-		b.travel(d, j)
-		if d.kind == ClusterIP && g.own == nil && d.missing == nil {
-			g.own = j
-		}
+	g.Entries = b.rooms.entries.list(len(g.drafts))
+	for _, d := range g.drafts {
+		e, j := &d.entry, b.travel(d)
 		*e = Entry{Service: &g.Service, Kind: d.kind, KindAssumed: d.kindAssumed, Port: d.port, Reason: d}
 		if d.kind == NodePort {
 			e.Addresses, e.ExceptAddresses = b.nodePorts.on, b.nodePorts.except
 		} else {
-			e.Addresses = b.slabs.prefixes.list(1)
-			e.Addresses[0] = netip.PrefixFrom(d.address, d.address.BitLen())
+			e.Addresses = append(b.rooms.prefixes.list(1), netip.PrefixFrom(d.address, d.address.BitLen()))
 		}
 		if d.kind == ClusterIP && g.clusterIP.entry == nil {
 			g.clusterIP.entry = e
 		}
+		d.outcome = j.outcome
+		if d.kind == ClusterIP && g.own == nil && d.missing == nil {
+			g.own = &d.outcome
+		}
 		b.decide(e, d, j, g.own)
-		g.Entries[i] = e
+		g.Entries = append(g.Entries, e)
 	}
 	slices.SortStableFunc(g.Entries, compareEntries)
 }
 
-// clientOf is the packet that an entry is judged by.
+// clientOf is the packet that an entry is judged by. There is one at a time.
 func (b *builder) clientOf(d *draft) *client {
 	c := &b.client
-	c.protocol, c.port, c.local = d.protocol, d.port, no
+	*c = client{protocol: d.protocol, port: d.port, local: no, to: c.to[:0], room: c.room}
 	if d.kind == NodePort {
-		c.to, c.local = b.nodePorts.addresses, yes
+		c.local = yes
+		c.to = append(c.to, b.nodePorts.addresses...)
 		return c
 	}
-	c.to = append(b.dialled[:0], d.address)
+	c.to = append(c.to, d.address)
 	if local, known := b.snapshot.IsLocal(d.address); known {
 		c.local = ternaryOf(local)
 	}
@@ -52,41 +52,34 @@ func (b *builder) clientOf(d *draft) *client {
 }
 
 // travel follows an outside client's packet from PREROUTING to where the
-// entry's rules lead it.
-func (b *builder) travel(d *draft, j *journey) {
-	c := b.clientOf(d)
+// entry's rules lead it. The journey is good until the next one.
+func (b *builder) travel(d *draft) *journey {
+	c, j := b.clientOf(d), &b.journey
+	*j = journey{path: j.path[:0], stack: j.stack[:0]}
 	var first *netfilter.Rule // of KUBE-SERVICES
-	path := b.path[:0]
 	if b.entered != nil {
-		path = append(path, b.entered)
+		j.path = append(j.path, b.entered)
 	}
 	if d.kind == NodePort {
 		if len(b.nodePorts.rules) > 0 {
 			first = b.nodePorts.rules[0]
 			if len(d.rules) > 0 {
-				path = append(path, first)
+				j.path = append(j.path, first)
 			}
 		}
 	} else if len(d.rules) > 0 {
 		first = d.rules[0]
 	}
-	if len(b.before) > 0 {
-		if taken, ok := b.ahead(c, first); ok {
-			*j = taken
-			j.ahead = true
-			return
-		}
+	if ahead := b.ahead(c, first); ahead != nil {
+		ahead.ahead = true
+		return ahead
 	}
-	j.path, j.stack = path, b.stack[:0]
 	for _, r := range d.rules {
 		if b.step(c, r, j) != next {
 			break
 		}
 	}
-	// Room for the next one, and none wasted on this.
-	b.path, b.stack = j.path, j.stack
-	j.path, j.stack = b.slabs.rules.list(len(j.path)), nil
-	copy(j.path, b.path)
+	return j
 }
 
 // reached tells whether packets from outside come to the rules that the entry
@@ -105,8 +98,8 @@ func (b *builder) reached(d *draft) ternary {
 
 // decide turns a journey into a verdict. own is the journey of the service's
 // cluster IP, nil if it has none.
-func (b *builder) decide(e *Entry, d *draft, j *journey, own *journey) {
-	e.Path = j.path
+func (b *builder) decide(e *Entry, d *draft, j *journey, own *outcome) {
+	e.Path = b.pathOf(j)
 	e.Masquerade = MasqueradeNever
 	switch {
 	case d.missing != nil:
@@ -116,9 +109,9 @@ func (b *builder) decide(e *Entry, d *draft, j *journey, own *journey) {
 		b.decideAhead(e, j)
 	case len(d.rules) > 0 && b.reached(d) == no:
 		e.Verdict = Broken
-		e.Path = append(slices.Clone(j.path), d.rules[len(d.rules)-1])
+		e.Path = b.pathOf(j, d.rules[len(d.rules)-1])
 	case j.end == atBackends:
-		b.decideBackends(e, d, j, own)
+		b.decideBackends(e, j, own)
 	case j.end == translated:
 		e.Verdict = DifferentBackends
 		e.Masquerade = b.masqueradeOf(j)
@@ -130,18 +123,23 @@ func (b *builder) decide(e *Entry, d *draft, j *journey, own *journey) {
 		e.Path = b.refusalPath(d, j)
 	case j.open != nil:
 		e.Verdict, e.Masquerade = Unknown, MasqueradeUnknown
-		e.Path = append(slices.Clone(j.path), j.open)
+		e.Path = b.pathOf(j, j.open)
 	case b.certain(d, j):
 		e.Verdict = Broken
 		if j.end == fallsThrough && len(d.rules) > 0 {
-			e.Path = append(slices.Clone(j.path), d.rules[len(d.rules)-1])
+			e.Path = b.pathOf(j, d.rules[len(d.rules)-1])
 		}
 	default:
 		e.Verdict, e.Masquerade = Unknown, MasqueradeUnknown
 		if j.end == fallsThrough && len(d.rules) > 0 {
-			e.Path = append(slices.Clone(j.path), d.rules[len(d.rules)-1])
+			e.Path = b.pathOf(j, d.rules[len(d.rules)-1])
 		}
 	}
+}
+
+// pathOf is a journey's path, with further rules behind it.
+func (b *builder) pathOf(j *journey, further ...*netfilter.Rule) []*netfilter.Rule {
+	return append(append(b.rooms.rules.list(len(j.path)+len(further)), j.path...), further...)
 }
 
 // certain reports whether what was captured is enough to call a way that leads
@@ -174,7 +172,7 @@ func (b *builder) decideAhead(e *Entry, j *journey) {
 }
 
 // decideBackends judges an entry that reaches a chain of endpoints.
-func (b *builder) decideBackends(e *Entry, d *draft, j *journey, own *journey) {
+func (b *builder) decideBackends(e *Entry, j *journey, own *outcome) {
 	e.Masquerade = b.masqueradeOf(j)
 	e.Endpoints = j.backends.endpoints
 	if dead := j.backends.dead; dead != nil && len(j.backends.endpoints) == 0 && b.nat.Complete {
@@ -182,7 +180,7 @@ func (b *builder) decideBackends(e *Entry, d *draft, j *journey, own *journey) {
 		if b.hidesTargets() {
 			e.Verdict, e.Masquerade = Unknown, MasqueradeUnknown
 		}
-		e.Path = append(slices.Clone(j.path), dead)
+		e.Path = b.pathOf(j, dead)
 		return
 	}
 	svc := e.Service

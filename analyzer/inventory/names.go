@@ -78,8 +78,7 @@ func (b *builder) serviceOfObject(d *draft, place int32) *group {
 		return nil
 	}
 	name := servicePortOf(c.service, c.port)
-	known := b.services[serviceKey{name: name, protocol: d.protocol}] != nil
-	svc := b.serviceNamed(name, d.protocol)
+	svc, known := b.serviceNamed(name, d.protocol)
 	if !known || svc.NameFrom == NamedByAddress {
 		svc.Object, svc.NameFrom = c.service, origin
 	}

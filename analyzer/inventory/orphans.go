@@ -16,7 +16,7 @@ const maxOrphans = 20
 // canaries, hints and mark chains, are no service's chains; and empty ones are
 // left by kube-proxy 1.23.
 func (b *builder) orphans() {
-	if b.natGraph == nil || !b.nat.Complete {
+	if !b.nat.Complete {
 		return
 	}
 	var found []*netfilter.Chain
@@ -58,7 +58,7 @@ func (b *builder) orphans() {
 // ownerOf names the service port of a chain by the comments in it, when the
 // hash bears them out.
 func (b *builder) ownerOf(c *netfilter.Chain) (string, bool) {
-	if _, place := b.bears(c); place != nowhere {
+	if _, place := b.bears(c.Index()); place != nowhere {
 		if svc := b.kins[place].service; svc != nil && svc.Name != "" {
 			return svc.PortString(), true
 		}

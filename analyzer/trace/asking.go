@@ -51,6 +51,9 @@ func (q *question) text(yes bool) string {
 
 // ownAddress is the condition that the node has an address.
 func (w *walk) ownAddress(a netip.Addr) condition {
+	if w.unrouted && a == w.flow.Destination {
+		w.mustRoute()
+	}
 	n, ok := w.askedOwn[a]
 	if !ok {
 		n = int32(len(w.questions))
@@ -146,7 +149,7 @@ func (q *asking) appendScope(key []byte, by scope) []byte {
 	case byHeadersIn:
 		return fmt.Append(q.appendScope(key, byHeaders), "in ", p.in.name, p.in.known)
 	case byHeadersOut:
-		return fmt.Append(q.appendScope(key, byHeaders), "out ", p.out.name, p.out.known)
+		return fmt.Append(q.appendScope(key, byHeaders), "out ", q.out().name, p.out.known)
 	case byHeaders:
 		key = append(key, "\x00headers "...)
 		for _, a := range [...]netip.Addr{p.src, p.dst} {
@@ -161,6 +164,7 @@ func (q *asking) appendScope(key []byte, by scope) []byte {
 		}
 		return binary.BigEndian.AppendUint16(key, p.sets)
 	case byPacket:
+		q.seesLink()
 		return fmt.Appendf(key, "\x00packet %+v", *p)
 	case byRule:
 		return fmt.Appendf(key, "\x00rule %p", q.rule)

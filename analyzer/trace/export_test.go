@@ -59,3 +59,12 @@ func (t *Tracer) WithoutRests() *Tracer {
 	}
 	return t
 }
+
+// RoutedFirst makes the tracer take packets of the node through output once for
+// each link that they may leave by.
+func (t *Tracer) RoutedFirst() *Tracer {
+	for i := range t.linkMatters {
+		t.linkMatters[i].Store(true)
+	}
+	return t
+}

@@ -22,7 +22,7 @@ func (q *asking) fibType(e *netfilter.FIB, want netfilter.Key, negated bool, m n
 	case e.Iif:
 		device = q.packet.in
 	case e.Oif:
-		device = q.packet.out
+		device = q.out()
 	default:
 		limited = false
 	}

@@ -114,7 +114,7 @@ func (q *asking) appendField(key []byte, f netfilter.Field) ([]byte, grasp) {
 	case netfilter.MetaIif, netfilter.MetaIifName:
 		return appendLink(key, p.in)
 	case netfilter.MetaOif, netfilter.MetaOifName:
-		return appendLink(key, p.out)
+		return appendLink(key, q.out())
 	case netfilter.MetaPktType:
 		return one(uint8(strings.Index("ubm", q.pktType()[:1])))
 	case netfilter.MetaSkUID, netfilter.MetaSkGID:

@@ -9,11 +9,14 @@ import (
 
 // journey takes the packet through the hooks.
 func (w *walk) journey() {
-	start := w.start()
-	if w.flow.From == FromNode {
-		w.send(start)
-	} else {
-		w.receive(start)
+	if w.flow.From != FromNode {
+		w.receive(w.start())
+		return
+	}
+	w.send(w.start())
+	if w.routedFirst {
+		w.startAgain()
+		w.send(w.start())
 	}
 }
 
@@ -99,7 +102,7 @@ func (w *walk) send(start []particle) {
 	}
 	w.origin = *w.packet(start[0].packet)
 	here, there := w.routeOut(start, false)
-	sent := w.hook(netfilter.Output, append(here, there...))
+	sent := w.output(start, here, there)
 	w.transmit()
 	here, there = w.routeOut(sent, true)
 	w.depart(w.endKnown(departHere, here), w.endKnown(departThere, there))

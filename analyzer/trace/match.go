@@ -25,7 +25,7 @@ func (q *asking) match(m netfilter.Match) ternary {
 	case *netfilter.Interface:
 		l := q.packet.in
 		if m.Side == netfilter.Destination {
-			l = q.packet.out
+			l = q.out()
 		}
 		if !l.known && (m.Name != "" || !m.Prefix) {
 			return q.unsure(m.Not, byText, plain(m, m.Not))

@@ -14,7 +14,7 @@ func (q *asking) addrType(m *netfilter.AddrType) ternary {
 	case m.LimitIn:
 		device = q.packet.in
 	case m.LimitOut:
-		device = q.packet.out
+		device = q.out()
 	default:
 		limited = false
 	}

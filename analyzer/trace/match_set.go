@@ -153,9 +153,9 @@ func (q *asking) setKey(set *netfilter.IPSet, sides []netfilter.Side) (key netfi
 			key.Protocol = q.flow.Protocol
 			key.Port, known = q.setPort(at)
 		case netfilter.PartIface:
-			l := p.out
-			if src {
-				l = p.in
+			l := p.in
+			if !src {
+				l = q.out()
 			}
 			if l.known && l.name == "" {
 				return key, false // ip_set_hash_netiface.c, hash_netiface4_kadt

@@ -171,7 +171,7 @@ func (w *walk) addresses(rule *netfilter.Rule, to netfilter.NATRange, p particle
 			break
 		}
 		var this particle
-		this, rest = w.fork(rest, fmt.Sprintf("\x00choice %p %d %s", rule, p.packet, a), question{
+		this, rest = w.fork(rest, fmt.Sprintf("\x00choice %p %d %s", rule, w.itself(p.packet), a), question{
 			rule: rule,
 			yes:  fmt.Sprintf("the kernel chooses %s from %s-%s", a, to.First, to.Last),
 			no:   fmt.Sprintf("the kernel does not choose %s from %s-%s", a, to.First, to.Last),

@@ -248,7 +248,7 @@ func (w *walk) divert(rule *netfilter.Rule, s *netfilter.Divert, p particle, out
 	if w.flow.Protocol != netfilter.TCP && w.flow.Protocol != netfilter.UDP || s.Addr.IsValid() && s.Addr.Is4() != w.flow.Destination.Is4() {
 		return w.endsRule(rule, p, out)
 	}
-	found, none := w.fork(p, fmt.Sprintf("\x00%p %d", rule, p.packet), question{
+	found, none := w.fork(p, fmt.Sprintf("\x00%p %d", rule, w.itself(p.packet)), question{
 		rule: rule,
 		yes:  fmt.Sprintf("a transparent socket listens for %s", s),
 		no:   fmt.Sprintf("no transparent socket listens for %s", s),

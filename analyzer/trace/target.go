@@ -155,7 +155,7 @@ func (w *walk) queue(rule *netfilter.Rule, name string, bypass bool, p particle,
 		who += ", or its absence,"
 	}
 	q := question{rule: rule, yes: who + " accepts the packet", no: who + " drops the packet"}
-	pass, stop := w.fork(p, fmt.Sprintf("\x00%s %t %d", name, bypass, p.packet), q)
+	pass, stop := w.fork(p, fmt.Sprintf("\x00%s %t %d", name, bypass, w.itself(p.packet)), q)
 	pass.trail, stop.trail = w.step(p.trail, rule, p.packet, queued), w.step(p.trail, rule, p.packet, queued)
 	return possible(out, exit{particle: pass, way: accepted}, exit{particle: stop, way: dropped})
 }
@@ -163,7 +163,7 @@ func (w *walk) queue(rule *netfilter.Rule, name string, bypass bool, p particle,
 // tproxy gives the packet to a transparent socket, or drops it where there is
 // none (xt_TPROXY.c, tproxy_tg4).
 func (w *walk) tproxy(rule *netfilter.Rule, t *netfilter.TProxy, p particle, out []exit) []exit {
-	found, none := w.fork(p, fmt.Sprintf("\x00%p %d", rule, p.packet), question{
+	found, none := w.fork(p, fmt.Sprintf("\x00%p %d", rule, w.itself(p.packet)), question{
 		rule: rule,
 		yes:  fmt.Sprintf("a transparent socket listens for %s", t),
 		no:   fmt.Sprintf("no transparent socket listens for %s", t),
@@ -201,7 +201,7 @@ func (w *walk) opaque(rule *netfilter.Rule, t *netfilter.OpaqueTarget, p particl
 
 // uncertain is a particle that goes on unchanged, or nobody can tell.
 func (w *walk) uncertain(rule *netfilter.Rule, p particle, who string, out []exit) []exit {
-	on, ends := w.fork(p, fmt.Sprintf("\x00%s %p %d", who, rule, p.packet), question{
+	on, ends := w.fork(p, fmt.Sprintf("\x00%s %p %d", who, rule, w.itself(p.packet)), question{
 		rule: rule,
 		yes:  who + " lets the packet go on unchanged",
 		no:   who + " does something else with the packet",

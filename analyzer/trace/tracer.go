@@ -24,6 +24,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/svcpath/svcpath/analyzer/netfilter"
 	"github.com/svcpath/svcpath/analyzer/snapshot"
@@ -42,6 +43,7 @@ type Tracer struct {
 	recentMasks recentMasks
 	ipsets      ipsets
 	changes     setChanges
+	linkMatters [2]atomic.Bool         // IPv4, IPv6: see unrouted.go
 	rests       [2][numRests]restRules // IPv4, IPv6
 	walks       sync.Pool              // of *walk, those that are over
 }

@@ -17,12 +17,17 @@ type walk struct {
 	family *family
 	flow   Flow
 	origin packet // as conntrack saw it first
-	all    bool   // paths hold every rule that was looked at
-	paths  bool   // outcomes have paths
+	detail detail
+	all    bool // paths hold every rule that was looked at
+	paths  bool // outcomes have paths
 
 	rests   restEnds
 	learner *walk // of rests; nil if none was needed
-	learns  bool  // is the learner of another
+
+	unrouted    bool // the packet passes output as one, whatever link it leaves by
+	routedFirst bool // it does not, for a rule looks at the link
+
+	learns bool // is the learner of another
 
 	packets numbering[packet] // the different ones
 	draft   packet            // the one that is being changed
@@ -83,7 +88,7 @@ func newRoom(t *Tracer) *walk {
 
 func (w *walk) begin(f Flow, d detail) {
 	w.family, w.flow = &w.tracer.families[familyIndex(f.Destination)], f
-	w.all, w.paths = d == allSteps, d != noSteps
+	w.detail, w.all, w.paths = d, d == allSteps, d != noSteps
 	w.remarks = append(w.remarks, w.family.remarks...)
 }
 

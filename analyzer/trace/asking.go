@@ -28,10 +28,19 @@ type question struct {
 	isSet        bool
 	// group is of the questions of which at most one is answered with yes.
 	group *group
+	texts [2]string // for no and for yes, if they were needed
 }
 
 // text says in words how the question is answered.
 func (q *question) text(yes bool) string {
+	text := &q.texts[flag(yes)]
+	if *text == "" {
+		*text = q.words(yes)
+	}
+	return *text
+}
+
+func (q *question) words(yes bool) string {
 	switch {
 	case q.match != "" && yes:
 		return q.match + " matches"

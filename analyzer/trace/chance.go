@@ -93,7 +93,13 @@ func (c Chance) complement() Chance {
 
 // Equal reports whether two chances are exactly equal.
 func (c Chance) Equal(d Chance) bool {
-	return c.v == d.v || c.v != nil && d.v != nil && c.fraction().equal(d.fraction())
+	switch {
+	case c.v == d.v:
+		return true
+	case c.v == nil || d.v == nil || c.v == one || d.v == one:
+		return false
+	}
+	return c.fraction().equal(d.fraction())
 }
 
 // Compare is -1, 0 or +1 as c is less than, equal to or greater than d.

@@ -24,6 +24,7 @@ type choice struct {
 	yes, no  condition
 }
 
+// An operation is and if a is the smaller one, else or.
 type operation struct {
 	a, b condition
 }
@@ -36,12 +37,12 @@ func (op operation) hash() uint32 { return uint32(mixed(uint64(op.a), uint64(op.
 
 // diagrams holds all conditions of one trace.
 type diagrams struct {
-	nodes numbering[choice]
-	ands  numbering[operation]
+	nodes      numbering[choice]
+	operations numbering[operation]
 	// What the operations come to, by their numbers, and the opposites of
 	// conditions; notKnown where nobody asked.
-	anded, opposite []condition
-	cube            []answer
+	results, opposite []condition
+	cube              []answer
 
 	noted notes
 	stack []condition
@@ -90,8 +91,8 @@ func newDiagrams() (d diagrams) {
 // reset forgets all conditions but the constant ones.
 func (d *diagrams) reset() {
 	d.nodes.reset()
-	d.ands.reset()
-	d.anded, d.opposite = d.anded[:0], d.opposite[:0]
+	d.operations.reset()
+	d.results, d.opposite = d.results[:0], d.opposite[:0]
 	for i := range int32(2) {
 		constant := choice{question: -1 - i}
 		d.nodes.number(&constant, constant.hash())
@@ -131,23 +132,49 @@ func (d *diagrams) and(a, b condition) condition {
 		return never
 	}
 	op := operation{min(a, b), max(a, b)}
-	number, isNew := d.ands.number(&op, op.hash())
+	number, isNew := d.operations.number(&op, op.hash())
 	if !isNew {
-		return d.anded[number]
+		return d.results[number]
 	}
-	d.anded = append(d.anded, never)
-	x, y := d.nodes.things[a], d.nodes.things[b]
-	var c condition
-	switch {
-	case x.question == y.question:
-		c = d.node(x.question, d.and(x.yes, y.yes), d.and(x.no, y.no))
-	case x.question > y.question:
-		c = d.node(x.question, d.and(x.yes, b), d.and(x.no, b))
-	default:
-		c = d.node(y.question, d.and(a, y.yes), d.and(a, y.no))
-	}
-	d.anded[number] = c
+	d.results = append(d.results, never)
+	question, x, y := d.apart(a, b)
+	c := d.node(question, d.and(x.yes, y.yes), d.and(x.no, y.no))
+	d.results[number] = c
 	return c
+}
+
+func (d *diagrams) or(a, b condition) condition {
+	switch {
+	case a == b || b == never:
+		return a
+	case a == never:
+		return b
+	case a == always || b == always:
+		return always
+	}
+	op := operation{max(a, b), min(a, b)} // the other way round than and
+	number, isNew := d.operations.number(&op, op.hash())
+	if !isNew {
+		return d.results[number]
+	}
+	d.results = append(d.results, never)
+	question, x, y := d.apart(a, b)
+	c := d.node(question, d.or(x.yes, y.yes), d.or(x.no, y.no))
+	d.results[number] = c
+	return c
+}
+
+// apart are two conditions by the answers to the youngest question of both.
+func (d *diagrams) apart(a, b condition) (question int32, x, y choice) {
+	x, y = d.nodes.things[a], d.nodes.things[b]
+	question = max(x.question, y.question)
+	if x.question != question {
+		x.yes, x.no = a, a
+	}
+	if y.question != question {
+		y.yes, y.no = b, b
+	}
+	return question, x, y
 }
 
 func (d *diagrams) not(a condition) condition {
@@ -161,16 +188,6 @@ func (d *diagrams) not(a condition) condition {
 		d.opposite[c] = a
 	}
 	return c
-}
-
-func (d *diagrams) or(a, b condition) condition {
-	switch {
-	case a == never || a == b:
-		return b
-	case b == never:
-		return a
-	}
-	return d.not(d.and(d.not(a), d.not(b)))
 }
 
 // An answer is a question with yes or no to it.
@@ -190,13 +207,14 @@ func (d *diagrams) cubes(c condition, yield func([]answer) bool) bool {
 		return yield(d.cube)
 	}
 	if d.size(c, maxReordered) < maxReordered {
-		return d.oldestFirst(c, nil, yield)
+		return d.oldestFirst(c, yield)
 	}
 	return d.youngestFirst(c, nil, yield)
 }
 
-// single puts the condition's only cube into d.cube, if it has one only.
+// single appends the condition's only cube to d.cube, if it has one only.
 func (d *diagrams) single(c condition) bool {
+	before := len(d.cube)
 	for c != always {
 		n := d.nodes.things[c]
 		switch {
@@ -205,10 +223,11 @@ func (d *diagrams) single(c condition) bool {
 		case n.no == never:
 			d.cube, c = append(d.cube, answer{n.question, true}), n.yes
 		default:
+			d.cube = d.cube[:before]
 			return false
 		}
 	}
-	reverse(d.cube)
+	reverse(d.cube[before:])
 	return true
 }
 
@@ -248,16 +267,20 @@ func (d *diagrams) each(c condition, yield func(choice) bool) {
 	}
 }
 
-func (d *diagrams) oldestFirst(c condition, cube []answer, yield func([]answer) bool) bool {
-	switch c {
-	case never:
+// oldestFirst is cubes of a condition, each behind the answers in d.cube.
+func (d *diagrams) oldestFirst(c condition, yield func([]answer) bool) bool {
+	before := len(d.cube)
+	defer func() { d.cube = d.cube[:before] }()
+	switch {
+	case c == never:
 		return true
-	case always:
-		return yield(cube)
+	case d.single(c):
+		return yield(d.cube)
 	}
 	q := d.oldest(c)
 	for _, yes := range []bool{true, false} {
-		if !d.oldestFirst(d.given(c, answer{q, yes}), append(cube, answer{q, yes}), yield) {
+		d.cube = append(d.cube[:before], answer{q, yes})
+		if !d.oldestFirst(d.given(c, answer{q, yes}), yield) {
 			return false
 		}
 	}

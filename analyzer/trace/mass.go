@@ -115,7 +115,9 @@ func (d *masses) plus(m, n mass) mass {
 func (d *masses) outside(out, m, n mass) mass {
 	for _, x := range m {
 		for _, y := range n {
-			x.when = d.and(x.when, d.not(y.when))
+			if d.and(x.when, y.when) != never { // mostly they exclude each other
+				x.when = d.and(x.when, d.not(y.when))
+			}
 		}
 		if x.when != never {
 			out = d.insert(out, x)

@@ -69,6 +69,7 @@ type ending struct {
 	fate
 	local bool
 	with  string
+	path  []Step // once it is written
 }
 
 // fate is what endings are told apart by.
@@ -168,7 +169,12 @@ func (w *walk) outcomes() []Outcome {
 			}
 		}
 	}
-	slices.SortStableFunc(w.found, func(a, b found) int {
+	w.order = w.order[:0]
+	for i := range w.found {
+		w.order = append(w.order, int32(i))
+	}
+	slices.SortStableFunc(w.order, func(i, j int32) int {
+		a, b := &w.found[i], &w.found[j]
 		return cmp.Or(
 			slices.CompareFunc(a.answers, b.answers, compareAnswers),
 			cmp.Compare(slices.Index(verdictOrder, a.Verdict), slices.Index(verdictOrder, b.Verdict)),
@@ -176,8 +182,8 @@ func (w *walk) outcomes() []Outcome {
 			compareBools(a.Masquerade, b.Masquerade))
 	})
 	out := make([]Outcome, len(w.found))
-	for i := range w.found {
-		out[i] = w.found[i].Outcome
+	for i, place := range w.order {
+		out[i] = w.found[place].Outcome
 	}
 	return out
 }
@@ -221,14 +227,18 @@ func compareBools(a, b bool) int {
 // fill takes path and particulars from the endings that lie under the answers.
 func (w *walk) fill(o *Outcome, endings []ending, answers []answer) {
 	first := true
-	for _, e := range endings {
+	for i := range endings {
+		e := &endings[i]
 		if len(endings) > 1 && !slices.ContainsFunc(e.mass, func(t term) bool { return w.agrees(t.when, answers) }) {
 			continue
 		}
 		if first {
 			o.RejectWith, o.Local = e.with, e.local
 			if w.paths {
-				o.Path = w.path(e.trail)
+				if e.path == nil {
+					e.path = w.path(e.trail)
+				}
+				o.Path = e.path
 			}
 		}
 		o.Local = o.Local && e.local

@@ -86,7 +86,7 @@ func TestConditions(t *testing.T) {
 		}
 		for i, c := range conditions {
 			for name, cubes := range map[string]func(condition, []answer, func([]answer) bool) bool{
-				"oldest first": d.oldestFirst, "youngest first": d.youngestFirst,
+				"oldest first": func(c condition, _ []answer, yield func([]answer) bool) bool { return d.oldestFirst(c, yield) }, "youngest first": d.youngestFirst,
 			} {
 				var table uint16
 				cubes(c, nil, func(cube []answer) bool {

@@ -35,6 +35,7 @@ type room struct {
 	byFate map[fate]int
 	ended  []endings
 	found  []found
+	order  []int32 // in which those are told
 	unseen []notSeen
 	// writtenSteps are those of all paths, steps the numbers of one path's.
 	writtenSteps []Step

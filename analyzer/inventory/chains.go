@@ -141,10 +141,11 @@ func (b *builder) readEndpoint(c *netfilter.Chain) (t target) {
 	for r := range c.Rules() {
 		switch target := r.Target().(type) {
 		case *netfilter.DNAT:
-			if !target.To.First.IsValid() || target.To.First != target.To.Last || !target.To.Ports.IsSingle() {
+			to := target.To()
+			if !to.First.IsValid() || to.First != to.Last || !to.Ports.IsSingle() {
 				break
 			}
-			t.addr, t.port = target.To.First, target.To.Ports.First
+			t.addr, t.port = to.First, to.Ports.First
 		case *netfilter.Jump:
 			if b.isMasquerade(r) && hasSource(r) {
 				t.hairpin = true

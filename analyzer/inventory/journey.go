@@ -167,9 +167,10 @@ func (b *builder) take(c *client, r *netfilter.Rule, j *journey) step {
 		}
 		return next
 	case *netfilter.DNAT:
-		j.to = netip.AddrPortFrom(t.To.First, c.port)
-		if t.To.HasPorts {
-			j.to = netip.AddrPortFrom(t.To.First, t.To.Ports.First)
+		to := t.To()
+		j.to = netip.AddrPortFrom(to.First, c.port)
+		if to.HasPorts {
+			j.to = netip.AddrPortFrom(to.First, to.Ports.First)
 		}
 		return ends(translated)
 	case *netfilter.Redirect:

@@ -73,8 +73,8 @@ func (b *nftReader) readBackends(c *netfilter.Chain) *backends {
 				}
 			case *netfilter.DNAT:
 				found = true
-				if s.To.First.IsValid() && s.To.First == s.To.Last && s.To.HasPorts && s.To.Ports.IsSingle() {
-					ends = append(ends, Endpoint{Addr: netip.AddrPortFrom(s.To.First, s.To.Ports.First), Probability: all})
+				if to := s.To(); to.First.IsValid() && to.First == to.Last && to.HasPorts && to.Ports.IsSingle() {
+					ends = append(ends, Endpoint{Addr: netip.AddrPortFrom(to.First, to.Ports.First), Probability: all})
 					result.hairpin, result.whole = b.hairpins != nil, true
 				}
 			case *netfilter.Jump:
@@ -137,8 +137,8 @@ func (b *nftReader) endpointAt(jump *netfilter.Jump, share *Share, r *netfilter.
 		for _, s := range r.Statements() {
 			switch s := s.(type) {
 			case *netfilter.DNAT:
-				if s.To.First.IsValid() && s.To.First == s.To.Last && s.To.Ports.IsSingle() {
-					e.Addr = netip.AddrPortFrom(s.To.First, s.To.Ports.First)
+				if to := s.To(); to.First.IsValid() && to.First == to.Last && to.Ports.IsSingle() {
+					e.Addr = netip.AddrPortFrom(to.First, to.Ports.First)
 				}
 			case *netfilter.Jump:
 				hairpin = hairpin || s.Chain != nil && b.marksOf(s.Chain) != 0 && hasSource(r)

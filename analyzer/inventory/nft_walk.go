@@ -195,9 +195,10 @@ func (b *nftReader) take(c *client, r *netfilter.Rule, s netfilter.Statement, j 
 		if b.deals(r.Chain()) {
 			return b.arrive(r, j)
 		}
-		j.to = netip.AddrPortFrom(s.To.First, c.port)
-		if s.To.HasPorts {
-			j.to = netip.AddrPortFrom(s.To.First, s.To.Ports.First)
+		to := s.To()
+		j.to = netip.AddrPortFrom(to.First, c.port)
+		if to.HasPorts {
+			j.to = netip.AddrPortFrom(to.First, to.Ports.First)
 		}
 		return ends(translated)
 	case *netfilter.MapNAT:

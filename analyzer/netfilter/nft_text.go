@@ -281,7 +281,7 @@ func NFTStatement(family Family, s Statement) string {
 	case *RestoreMark:
 		return "meta mark set ct mark" + maskedText(TypeMark, uint64(s.ConnMask), 0)
 	case *DNAT:
-		return "dnat " + natFamily(family, s.To) + "to " + nftNATRange(s.To) + s.Flags.nft()
+		return "dnat " + natFamily(family, s.To()) + "to " + nftNATRange(s.To()) + s.flags.nft()
 	case *SNAT:
 		return "snat " + natFamily(family, s.To) + "to " + nftNATRange(s.To) + s.Flags.nft()
 	case *Masquerade:

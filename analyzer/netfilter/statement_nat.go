@@ -73,20 +73,82 @@ func (f NATFlags) String() string {
 }
 
 // DNAT translates the destination. It binds the connection's first packet and
-// ends the walk through the hook's nat chains.
+// ends the walk through the hook's nat chains. NewDNAT makes it: a node has one
+// for each endpoint, so it is small.
 type DNAT struct {
-	To NATRange
-	// More are further ranges, which kernels before 2.6.11 allowed.
-	More  []NATRange
-	Flags NATFlags
+	address  [16]byte
+	ports    PortRange
+	kind     addressKind
+	hasPorts bool
+	flags    NATFlags
+	wide     *wideNAT // in place of all but the flags; nil for one address
 }
 
+type addressKind uint8
+
+const (
+	noAddress addressKind = iota
+	fourBytes
+	sixteenBytes
+)
+
+// A wideNAT is where a DNAT leads that few nodes have.
+type wideNAT struct {
+	to   NATRange
+	more []NATRange
+}
+
+// NewDNAT makes a DNAT. more are further ranges, which kernels before 2.6.11
+// allowed.
+func NewDNAT(to NATRange, flags NATFlags, more ...NATRange) DNAT {
+	t := DNAT{ports: to.Ports, hasPorts: to.HasPorts, flags: flags}
+	switch a := to.First; {
+	case a.Is4():
+		t.kind = fourBytes
+		four := a.As4()
+		copy(t.address[:], four[:])
+	case a.Is6():
+		t.kind, t.address = sixteenBytes, a.As16()
+	}
+	if to.Last != to.First || to.BasePort != 0 || to.First.Zone() != "" || len(more) > 0 {
+		t.wide = &wideNAT{to, more}
+	}
+	return t
+}
+
+// To is where the packet's destination is moved.
+func (t *DNAT) To() NATRange {
+	if t.wide != nil {
+		return t.wide.to
+	}
+	r := NATRange{Ports: t.ports, HasPorts: t.hasPorts}
+	switch t.kind {
+	case fourBytes:
+		r.First = netip.AddrFrom4([4]byte(t.address[:]))
+	case sixteenBytes:
+		r.First = netip.AddrFrom16(t.address)
+	}
+	r.Last = r.First
+	return r
+}
+
+// More are the further ranges.
+func (t *DNAT) More() []NATRange {
+	if t.wide == nil {
+		return nil
+	}
+	return t.wide.more
+}
+
+// Flags are the options.
+func (t *DNAT) Flags() NATFlags { return t.flags }
+
 func (t *DNAT) String() string {
-	s := "-j DNAT --to-destination " + t.To.String()
-	for _, r := range t.More {
+	s := "-j DNAT --to-destination " + t.To().String()
+	for _, r := range t.More() {
 		s += " --to-destination " + r.String()
 	}
-	return s + t.Flags.String()
+	return s + t.flags.String()
 }
 
 // SNAT translates the source to a fixed address.

@@ -2,6 +2,7 @@ package netfilter_test
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -222,6 +223,25 @@ func TestJumpsThatWait(t *testing.T) {
 			if !slices.Equal(got, want[c.Name]) {
 				t.Fatalf("chain %s has %v, want %v", c.Name, got, want[c.Name])
 			}
+		}
+	})
+}
+
+// TestNewDNAT shows that a DNAT gives back what it was made of.
+func TestNewDNAT(t *testing.T) {
+	address := rapid.SampledFrom([]netip.Addr{{}, netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("10.0.0.9"),
+		netip.MustParseAddr("fd00::1"), netip.MustParseAddr("::ffff:10.0.0.1"), netip.MustParseAddr("fe80::1%eth0")})
+	rapid.Check(t, func(t *rapid.T) {
+		to := nf.NATRange{First: address.Draw(t, "first"), HasPorts: rapid.Bool().Draw(t, "has ports"),
+			Ports: nf.PortRange{First: rapid.Uint16().Draw(t, "port"), Last: rapid.Uint16().Draw(t, "last port")}}
+		to.Last = rapid.OneOf(rapid.Just(to.First), address).Draw(t, "last")
+		if rapid.Bool().Draw(t, "shifts") {
+			to.BasePort = rapid.Uint16().Draw(t, "base port")
+		}
+		flags := nf.NATFlags{Random: rapid.Bool().Draw(t, "random"), Persistent: rapid.Bool().Draw(t, "persistent")}
+		more := rapid.SliceOfN(rapid.Just(to), 0, 2).Draw(t, "more")
+		if d := nf.NewDNAT(to, flags, more...); d.To() != to || d.Flags() != flags || !slices.Equal(d.More(), more) {
+			t.Fatalf("%v, %v, %v became %v, %v, %v", to, flags, more, d.To(), d.Flags(), d.More())
 		}
 	})
 }

@@ -142,8 +142,8 @@ func medley() *analyzer.Analysis {
 	d.table.Chain("PREROUTING").Base = &netfilter.Base{}
 	d.jump("KUBE-SERVICES", "-d 203.0.113.7/32", "KUBE-FW-AAAAAAAAAAAAAAAA")
 	d.jump("KUBE-FW-AAAAAAAAAAAAAAAA", "-s 198.51.100.0/24", "KUBE-EXT-AAAAAAAAAAAAAAAA")
-	d.rule("KUBE-NODEPORTS", `-m comment --comment "`+hostile+`"`, &netfilter.DNAT{To: netfilter.NATRange{
-		First: netip.MustParseAddr("10.9.9.9"), Last: netip.MustParseAddr("10.9.9.9")}})
+	d.rule("KUBE-NODEPORTS", `-m comment --comment "`+hostile+`"`, new(netfilter.NewDNAT(netfilter.NATRange{
+		First: netip.MustParseAddr("10.9.9.9"), Last: netip.MustParseAddr("10.9.9.9")}, netfilter.NATFlags{})))
 	f := newDump("node.txt", netfilter.IPv4, "filter").at(40)
 	f.jump("FORWARD", "", "KUBE-EXTERNAL-SERVICES")
 	f.rule("KUBE-EXTERNAL-SERVICES", "-d 203.0.113.8/32", &netfilter.Reject{With: "icmp-port-unreachable"})

@@ -154,7 +154,7 @@ func smallGraph() *analyzer.Analysis {
 	for _, sep := range []string{"SEP-1", "SEP-2"} {
 		end := netip.MustParseAddr("10.0.0." + sep[4:])
 		c.rule(sep, c.Jump("MARK"), &netfilter.Addr{Net: netfilter.Network{Prefix: netip.PrefixFrom(end, 32)}})
-		c.rule(sep, &netfilter.DNAT{To: netfilter.NATRange{First: end, Last: end, Ports: netfilter.PortRange{First: 80, Last: 80}, HasPorts: true}}, tcp)
+		c.rule(sep, new(netfilter.NewDNAT(netfilter.NATRange{First: end, Last: end, Ports: netfilter.PortRange{First: 80, Last: 80}, HasPorts: true}, netfilter.NATFlags{})), tcp)
 	}
 	c.rule("MARK", &netfilter.SetMark{Value: 0x4000, Mask: 0x4000})
 	c.rule("LOOP", c.Jump("LOOP"), &netfilter.Recent{Action: netfilter.RecentCheck, Seconds: 10800, Reap: true, Name: "SEP-1"})

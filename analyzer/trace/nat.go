@@ -22,7 +22,7 @@ func (w *walk) translate(rule *netfilter.Rule, statement netfilter.Statement, p 
 	var flags netfilter.NATFlags
 	switch s := statement.(type) {
 	case *netfilter.DNAT:
-		to, flags = s.To, s.Flags
+		to, flags = s.To(), s.Flags()
 	case *netfilter.SNAT:
 		to, flags = s.To, s.Flags
 	case *netfilter.Masquerade:
@@ -71,7 +71,7 @@ func (w *walk) translate(rule *netfilter.Rule, statement netfilter.Statement, p 
 func addressOf(s netfilter.Statement) (a netip.Addr, ok bool) {
 	switch s := s.(type) {
 	case *netfilter.DNAT:
-		return s.To.First, true
+		return s.To().First, true
 	case *netfilter.SNAT:
 		return s.To.First, true
 	}

@@ -342,7 +342,7 @@ func (w *walk) natTo(rule *netfilter.Rule, s *netfilter.MapNAT, addr, port findi
 	var statement netfilter.Statement
 	switch s.Kind {
 	case netfilter.ToDestination:
-		statement = &netfilter.DNAT{To: to, Flags: s.Flags}
+		statement = new(netfilter.NewDNAT(to, s.Flags))
 	case netfilter.ToSource:
 		statement = &netfilter.SNAT{To: to, Flags: s.Flags}
 	case netfilter.ToSelf:

@@ -352,9 +352,10 @@ func (t *twin) chain(c *netfilter.Chain, i int, p twinPacket, chance *big.Rat, t
 		return
 	case *netfilter.DNAT:
 		before, port := p.dst, p.port
-		p.dst = target.To.First
-		if target.To.HasPorts {
-			p.port = target.To.Ports.First
+		to := target.To()
+		p.dst = to.First
+		if to.HasPorts {
+			p.port = to.Ports.First
 		}
 		p.dnat, p.changed = true, p.dst != before || p.port != port
 		then("accept", p, chance)

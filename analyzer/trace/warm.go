@@ -41,7 +41,7 @@ func (w *walk) warm(chain *netfilter.Chain) {
 				sum += int(a.Side)
 			}
 		}
-		if d, ok := r.Target().(*netfilter.DNAT); ok && d.To.HasPorts {
+		if d, ok := r.Target().(*netfilter.DNAT); ok && d.To().HasPorts {
 			sum++
 		}
 	}

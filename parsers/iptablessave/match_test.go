@@ -2,6 +2,7 @@ package iptablessave
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -29,6 +30,9 @@ var (
 	compareAddrs = cmp.Comparer(func(a, b netip.Addr) bool { return a == b })
 	comparePfx   = cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })
 	compareMask  = cmp.Comparer(func(a, b nf.Mask) bool { return a == b })
+	compareDNAT  = cmp.Comparer(func(a, b nf.DNAT) bool {
+		return a.To() == b.To() && a.Flags() == b.Flags() && slices.Equal(a.More(), b.More())
+	})
 )
 
 func addr(s string) netip.Addr { return netip.MustParseAddr(s) }

@@ -392,7 +392,7 @@ func (p *ruleParser) plainDNAT(options string) *netfilter.DNAT {
 		return nil
 	}
 	if a, port, ok := dottedPort(to); ok && p.family.see(a) == nil {
-		return keep(&p.dnats, netfilter.DNAT{To: netfilter.NATRange{First: a, Last: a, Ports: netfilter.PortRange{First: port, Last: port}, HasPorts: true}})
+		return keep(&p.dnats, netfilter.NewDNAT(netfilter.NATRange{First: a, Last: a, Ports: netfilter.PortRange{First: port, Last: port}, HasPorts: true}, netfilter.NATFlags{}))
 	}
 	if bareEnd(to, 0) != len(to) || to == "" {
 		return nil
@@ -401,7 +401,7 @@ func (p *ruleParser) plainDNAT(options string) *netfilter.DNAT {
 	if err != nil {
 		return nil
 	}
-	return keep(&p.dnats, netfilter.DNAT{To: r})
+	return keep(&p.dnats, netfilter.NewDNAT(r, netfilter.NATFlags{}))
 }
 
 // addr reads the "-s" or "-d" at s[start], with its value at s[valueAt], and

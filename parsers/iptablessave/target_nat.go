@@ -7,11 +7,21 @@ import (
 	"github.com/svcpath/svcpath/analyzer/netfilter"
 )
 
-var dnat = extend(func() *netfilter.DNAT { return new(netfilter.DNAT) },
-	one("--to-destination", func(t *netfilter.DNAT, o option) error { return addRange(&t.To, &t.More, o) }).repeatable(),
-	toggle("--random", func(t *netfilter.DNAT, o option) { t.Flags.Random = true }),
-	toggle("--persistent", func(t *netfilter.DNAT, o option) { t.Flags.Persistent = true }),
-).needing("--to-destination")
+// dnatOptions are the options of a DNAT.
+type dnatOptions struct {
+	to    netfilter.NATRange
+	more  []netfilter.NATRange
+	flags netfilter.NATFlags
+}
+
+var dnat = extend(func() *dnatOptions { return new(dnatOptions) },
+	one("--to-destination", func(t *dnatOptions, o option) error { return addRange(&t.to, &t.more, o) }).repeatable(),
+	toggle("--random", func(t *dnatOptions, o option) { t.flags.Random = true }),
+	toggle("--persistent", func(t *dnatOptions, o option) { t.flags.Persistent = true }),
+).needing("--to-destination").into(func(m any) any {
+	t := m.(*dnatOptions)
+	return new(netfilter.NewDNAT(t.to, t.flags, t.more...))
+})
 
 var snat = extend(func() *netfilter.SNAT { return new(netfilter.SNAT) },
 	one("--to-source", func(t *netfilter.SNAT, o option) error { return addRange(&t.To, &t.More, o) }).repeatable(),

@@ -19,18 +19,16 @@ var v4Targets = []example[nf.Statement]{
 	{in: "-j QUEUE", want: nf.Queue, not: "nft"}, // iptables-nft cannot write it
 	{in: "--jump ACCEPT", want: nf.Accept, prints: "-j ACCEPT"},
 
-	{in: "-j DNAT --to-destination 10.0.0.1:80", with: "-p tcp", table: "nat", chain: "PREROUTING", want: &nf.DNAT{
-		To: nf.NATRange{First: addr("10.0.0.1"), Last: addr("10.0.0.1"), HasPorts: true, Ports: nf.PortRange{First: 80, Last: 80}}}},
+	{in: "-j DNAT --to-destination 10.0.0.1:80", with: "-p tcp", table: "nat", chain: "PREROUTING", want: new(nf.NewDNAT(nf.NATRange{First: addr("10.0.0.1"), Last: addr("10.0.0.1"), HasPorts: true, Ports: nf.PortRange{First: 80, Last: 80}}, nf.NATFlags{}))},
 	{in: "-j DNAT --to-destination 10.0.0.1-10.0.0.9:80-90/80 --random --persistent", with: "-p tcp", table: "nat", chain: "PREROUTING",
-		want: &nf.DNAT{To: nf.NATRange{First: addr("10.0.0.1"), Last: addr("10.0.0.9"), HasPorts: true,
-			Ports: nf.PortRange{First: 80, Last: 90}, BasePort: 80}, Flags: nf.NATFlags{Random: true, Persistent: true}}},
+		want: new(nf.NewDNAT(nf.NATRange{First: addr("10.0.0.1"), Last: addr("10.0.0.9"), HasPorts: true,
+			Ports: nf.PortRange{First: 80, Last: 90}, BasePort: 80}, nf.NATFlags{Random: true, Persistent: true}))},
 	{in: "-j DNAT --to-destination :8080", with: "-p tcp", table: "nat", chain: "PREROUTING",
-		want: &nf.DNAT{To: nf.NATRange{HasPorts: true, Ports: nf.PortRange{First: 8080, Last: 8080}}}},
+		want: new(nf.NewDNAT(nf.NATRange{HasPorts: true, Ports: nf.PortRange{First: 8080, Last: 8080}}, nf.NATFlags{}))},
 	{in: "-j DNAT --to-destination 10.0.0.1", table: "nat", chain: "PREROUTING",
-		want: &nf.DNAT{To: nf.NATRange{First: addr("10.0.0.1"), Last: addr("10.0.0.1")}}},
+		want: new(nf.NewDNAT(nf.NATRange{First: addr("10.0.0.1"), Last: addr("10.0.0.1")}, nf.NATFlags{}))},
 	{in: "-j DNAT --to-destination 10.0.0.1 --to-destination 10.0.0.2", not: "legacy nft", // gone since Linux 2.6.11
-		want: &nf.DNAT{To: nf.NATRange{First: addr("10.0.0.1"), Last: addr("10.0.0.1")},
-			More: []nf.NATRange{{First: addr("10.0.0.2"), Last: addr("10.0.0.2")}}}},
+		want: new(nf.NewDNAT(nf.NATRange{First: addr("10.0.0.1"), Last: addr("10.0.0.1")}, nf.NATFlags{}, []nf.NATRange{{First: addr("10.0.0.2"), Last: addr("10.0.0.2")}}...))},
 	{in: "-j SNAT --to-source 10.0.0.1-10.0.0.5 --random-fully --persistent", table: "nat", chain: "POSTROUTING",
 		want: &nf.SNAT{To: nf.NATRange{First: addr("10.0.0.1"), Last: addr("10.0.0.5")}, Flags: nf.NATFlags{RandomFully: true, Persistent: true}}},
 	{in: "-j SNAT --to-source :1-2 --random", with: "-p udp", table: "nat", chain: "POSTROUTING",
@@ -124,14 +122,10 @@ var v4Targets = []example[nf.Statement]{
 }
 
 var v6Targets = []example[nf.Statement]{
-	{in: "-j DNAT --to-destination [fd00::1]:80", with: "-p tcp", table: "nat", chain: "PREROUTING", want: &nf.DNAT{
-		To: nf.NATRange{First: addr("fd00::1"), Last: addr("fd00::1"), HasPorts: true, Ports: nf.PortRange{First: 80, Last: 80}}}},
-	{in: "-j DNAT --to-destination [fd00::1-fd00::9]:80-90/80", with: "-p tcp", table: "nat", chain: "PREROUTING", want: &nf.DNAT{
-		To: nf.NATRange{First: addr("fd00::1"), Last: addr("fd00::9"), HasPorts: true, Ports: nf.PortRange{First: 80, Last: 90}, BasePort: 80}}},
-	{in: "-j DNAT --to-destination fd00::1-fd00::8 --persistent", table: "nat", chain: "PREROUTING", want: &nf.DNAT{
-		To: nf.NATRange{First: addr("fd00::1"), Last: addr("fd00::8")}, Flags: nf.NATFlags{Persistent: true}}},
-	{in: "-j DNAT --to-destination :80", with: "-p tcp", table: "nat", chain: "PREROUTING", want: &nf.DNAT{
-		To: nf.NATRange{HasPorts: true, Ports: nf.PortRange{First: 80, Last: 80}}}},
+	{in: "-j DNAT --to-destination [fd00::1]:80", with: "-p tcp", table: "nat", chain: "PREROUTING", want: new(nf.NewDNAT(nf.NATRange{First: addr("fd00::1"), Last: addr("fd00::1"), HasPorts: true, Ports: nf.PortRange{First: 80, Last: 80}}, nf.NATFlags{}))},
+	{in: "-j DNAT --to-destination [fd00::1-fd00::9]:80-90/80", with: "-p tcp", table: "nat", chain: "PREROUTING", want: new(nf.NewDNAT(nf.NATRange{First: addr("fd00::1"), Last: addr("fd00::9"), HasPorts: true, Ports: nf.PortRange{First: 80, Last: 90}, BasePort: 80}, nf.NATFlags{}))},
+	{in: "-j DNAT --to-destination fd00::1-fd00::8 --persistent", table: "nat", chain: "PREROUTING", want: new(nf.NewDNAT(nf.NATRange{First: addr("fd00::1"), Last: addr("fd00::8")}, nf.NATFlags{Persistent: true}))},
+	{in: "-j DNAT --to-destination :80", with: "-p tcp", table: "nat", chain: "PREROUTING", want: new(nf.NewDNAT(nf.NATRange{HasPorts: true, Ports: nf.PortRange{First: 80, Last: 80}}, nf.NATFlags{}))},
 	{in: "-j SNAT --to-source fd00::1", table: "nat", chain: "POSTROUTING", want: &nf.SNAT{To: nf.NATRange{First: addr("fd00::1"), Last: addr("fd00::1")}}},
 	{in: "-j NETMAP --to fd00::/64", table: "nat", chain: "PREROUTING", want: &nf.NetMap{Net: network4("fd00::/64")}},
 	{in: "-j REJECT", prints: "-j REJECT --reject-with icmp6-port-unreachable", want: &nf.Reject{With: "icmp6-port-unreachable"}},
@@ -151,7 +145,7 @@ func TestTargets(t *testing.T) {
 		for _, e := range examples {
 			t.Run(family.String()+" "+e.in, func(t *testing.T) {
 				r, diagnostics := rule(t, family, strings.Join(strings.Fields("-A X "+e.with), " ")+" "+e.in)
-				if diff := cmp.Diff(e.want, r.Target(), compareAddrs, comparePfx, compareMask); diff != "" {
+				if diff := cmp.Diff(e.want, r.Target(), compareAddrs, comparePfx, compareMask, compareDNAT); diff != "" {
 					t.Errorf("parsed (-want +got):\n%s", diff)
 				}
 				if len(diagnostics) > 0 {

@@ -44,7 +44,7 @@ func (p *parser) nat(what string) bool {
 	}
 	switch n.Kind {
 	case netfilter.ToDestination:
-		return p.statement(&netfilter.DNAT{To: fixed, Flags: n.Flags})
+		return p.statement(new(netfilter.NewDNAT(fixed, n.Flags)))
 	case netfilter.ToSource:
 		return p.statement(&netfilter.SNAT{To: fixed, Flags: n.Flags})
 	case netfilter.ToSelf:

@@ -19,6 +19,9 @@ type pools struct {
 	// scheduler, the first of each.
 	alike  map[uint64]*pool
 	shares map[ipvs.Share]*Share
+	// ratio and ratioShare are what shares was asked last.
+	ratio      ipvs.Share
+	ratioShare *Share
 
 	none       *pool        // of no virtual server
 	endpoints  []Endpoint   // room for those of the pools to come,
@@ -76,7 +79,12 @@ func appendPoolKey(b []byte, v *ipvs.VirtualServer) []byte {
 		s := &servers[i]
 		takes, sure := s.Takes()
 		b = appendFlags(b, s.Address.Is4(), s.Address.Is6(), s.PortKnown, s.WeightKnown, takes, sure)
-		b, _ = s.Address.AppendBinary(b) // never fails
+		if s.Address.Is4() {
+			four := s.Address.As4()
+			b = append(b, four[:]...)
+		} else {
+			b, _ = s.Address.AppendBinary(b) // never fails
+		}
 		b = binary.LittleEndian.AppendUint16(b, s.Port)
 		b = binary.LittleEndian.AppendUint32(b, s.Weight)
 	}
@@ -132,11 +140,15 @@ func (p *pools) read(v *ipvs.VirtualServer) *pool {
 const poolsChunk = 512
 
 func (p *pools) share(ratio ipvs.Share) *Share {
+	if p.ratioShare != nil && p.ratio == ratio {
+		return p.ratioShare
+	}
 	s := p.shares[ratio]
 	if s == nil {
 		s = newRatio(ratio.Num, ratio.Den)
 		p.shares[ratio] = s
 	}
+	p.ratio, p.ratioShare = ratio, s
 	return s
 }
 

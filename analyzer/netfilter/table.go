@@ -48,7 +48,7 @@ type Table struct {
 		name string
 		list uint32 // 0 before the first
 	}
-	gotos map[string]*Jump
+	gotos []*Jump // to chains, by their numbers among named; nil for none
 	sets  []*Set // those that are declared, in the dump's order
 	// setNames are the sets of all names that the table has heard of.
 	setNames map[string]*Set
@@ -139,8 +139,8 @@ func (t *Table) declare(c *Chain, pos source.Position) {
 	t.chains = append(t.chains, c)
 	c.SetPos(pos)
 	c.jump.Chain = c
-	if g := t.gotos[c.Name]; g != nil {
-		g.Chain = c
+	if n := int(c.number()); n < len(t.gotos) && t.gotos[n] != nil {
+		t.gotos[n].Chain = c
 	}
 }
 
@@ -175,16 +175,17 @@ func (t *Table) jump(name string) (list uint32) {
 
 // Goto is Jump for "-g".
 func (t *Table) Goto(name string) *Jump {
-	g := t.gotos[name]
-	if g == nil {
-		if t.gotos == nil {
-			t.gotos = map[string]*Jump{}
-		}
-		g = &Jump{Name: name, Chain: t.Chain(name), Goto: true}
-		g.list = t.statements.add(g)
-		t.gotos[name] = g
+	jump := t.Jump(name)
+	n := int(jump.list &^ isJump)
+	if n >= len(t.gotos) {
+		t.gotos = append(t.gotos, make([]*Jump, n+1-len(t.gotos))...)
 	}
-	return g
+	if t.gotos[n] == nil {
+		g := &Jump{Name: name, Chain: jump.Chain, Goto: true}
+		g.list = t.statements.add(g)
+		t.gotos[n] = g
+	}
+	return t.gotos[n]
 }
 
 // NumRules counts the rules of all chains.

@@ -74,11 +74,13 @@ func (p *parser) natTarget(n *netfilter.MapNAT) (fixed netfilter.NATRange, isFix
 	}
 	if !startsExpression(t) {
 		p.next()
-		if prefix, err := netip.ParsePrefix(t.text); err == nil && n.Prefix {
-			first, last := netfilter.PrefixKeys(prefix)
-			a, _ := first.Addr()
-			z, _ := last.Addr()
-			return netfilter.NATRange{First: a, Last: z}, true, true
+		if n.Prefix {
+			if prefix, err := netip.ParsePrefix(t.text); err == nil {
+				first, last := netfilter.PrefixKeys(prefix)
+				a, _ := first.Addr()
+				z, _ := last.Addr()
+				return netfilter.NATRange{First: a, Last: z}, true, true
+			}
 		}
 		if fixed, ok = natRange(t.text); ok {
 			return fixed, true, true
@@ -99,8 +101,8 @@ func (p *parser) natTarget(n *netfilter.MapNAT) (fixed netfilter.NATRange, isFix
 		address = netfilter.TypeIPv6
 	}
 	n.Addr = p.mapped(addressType[address])
-	if n.Addr != nil && p.peek().kind == word && strings.HasPrefix(p.peek().text, ":") {
-		p.at = p.peek().start + 1
+	if next := p.peek(); n.Addr != nil && next.kind == word && strings.HasPrefix(next.text, ":") {
+		p.at = next.start + 1
 		n.Port = p.mapped(portType)
 		return fixed, false, n.Port != nil
 	}

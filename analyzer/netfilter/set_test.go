@@ -127,3 +127,56 @@ func TestValuesAreTheirText(t *testing.T) {
 		}
 	}
 }
+
+// What a set tells of an element alone is what the element has that was added.
+func TestSetTellsPartsOfElements(t *testing.T) {
+	random := rand.New(rand.NewPCG(3, 4))
+	for round := range 60 {
+		table := netfilter.NewTable(netfilter.IPv4, "t")
+		set, _ := table.AddSet("m", source.Position{})
+		set.SetTypes([]netfilter.DataType{netfilter.TypePort}, addressAndPort)
+		var added []netfilter.Element
+		for i := range 1 + random.IntN(20) {
+			e := netfilter.Element{First: portKey(10 * i), Last: portKey(10 * i), Data: addressKey(i) + portKey(i), Line: i + 1}
+			e.DataLast = e.Data
+			if round%2 == 0 && random.IntN(3) == 0 {
+				e.Last = portKey(10*i + 5)
+			}
+			if round%3 == 0 && random.IntN(3) == 0 {
+				e.DataLast = addressKey(i+1) + portKey(i)
+			}
+			if random.IntN(4) == 0 {
+				e.Comment = "a comment"
+			}
+			if i == 3 && round%5 == 0 {
+				e.First, e.Last = "", ""
+			}
+			added = append(added, e)
+			if e.First != "" && e.First == e.Last && e.Data == e.DataLast && e.Comment == "" {
+				set.AddPlain([]byte(e.First), []byte(e.Data), nil, e.Line)
+			} else {
+				set.Add(e)
+			}
+		}
+		for i, e := range added {
+			if diff := cmp.Diff(e, set.Element(i)); diff != "" {
+				t.Fatalf("element %d (-added +kept):\n%s", i, diff)
+			}
+			key, single := set.Single(i)
+			if single != (e.First != "" && e.First == e.Last) || single && netfilter.Key(key) != e.First {
+				t.Errorf("element %d: key %x %v of %+v", i, key, single, e)
+			}
+			value, single := set.SingleValue(i)
+			if single != (e.Data == e.DataLast) || single && netfilter.Key(value) != e.Data {
+				t.Errorf("element %d: value %x %v of %+v", i, value, single, e)
+			}
+			first, last, ok := set.Numbers(i)
+			if ok != (e.First != "") || ok && (first != e.First.Uint() || last != e.Last.Uint()) {
+				t.Errorf("element %d: numbers %d, %d of %+v", i, first, last, e)
+			}
+			if set.CommentOf(i) != e.Comment {
+				t.Errorf("element %d: comment %q of %+v", i, set.CommentOf(i), e)
+			}
+		}
+	}
+}

@@ -49,7 +49,7 @@ type Table struct {
 		list uint32 // 0 before the first
 	}
 	gotos []*Jump // to chains, by their numbers among named; nil for none
-	sets  []*Set // those that are declared, in the dump's order
+	sets  []*Set  // those that are declared, in the dump's order
 	// setNames are the sets of all names that the table has heard of.
 	setNames map[string]*Set
 

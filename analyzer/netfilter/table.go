@@ -191,6 +191,20 @@ func (t *Table) Goto(name string) *Jump {
 // NumRules counts the rules of all chains.
 func (t *Table) NumRules() int { return t.numRules }
 
+// EveryMatch runs over the matches of all rules, as they lie in memory. One that
+// several rules share comes at least once.
+func (t *Table) EveryMatch() iter.Seq[Match] {
+	return func(yield func(Match) bool) {
+		for _, chunk := range t.matches.chunks {
+			for _, m := range chunk {
+				if !yield(m) {
+					return
+				}
+			}
+		}
+	}
+}
+
 // Rules runs over the rules of all chains, chain by chain.
 func (t *Table) Rules() iter.Seq[*Rule] {
 	return func(yield func(*Rule) bool) {

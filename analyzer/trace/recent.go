@@ -124,7 +124,7 @@ func recentQuestion(rule *netfilter.Rule, m *netfilter.Recent, client netip.Addr
 type recentMasks struct {
 	snapshot *snapshot.Snapshot
 	once     sync.Once
-	byList   map[recentList]string
+	byList   map[recentList]string // nil where all lists of a family have the same
 }
 
 type recentList struct {
@@ -135,27 +135,55 @@ type recentList struct {
 // of is the mask of the list that a match names. The rules are looked through
 // when it is first asked for.
 func (r *recentMasks) of(m *netfilter.Recent, client netip.Addr) string {
-	r.once.Do(func() {
-		r.byList = map[recentList]string{}
-		for _, table := range r.snapshot.Tables {
-			for rule := range table.Rules() {
-				for _, m := range rule.Matches() {
-					m, ok := m.(*netfilter.Recent)
-					if !ok {
-						continue
-					}
-					list := recentList{m.Name, table.Family == netfilter.IPv4}
-					if _, known := r.byList[list]; !known {
-						r.byList[list] = m.Mask
-					}
-				}
-			}
-		}
-	})
+	r.once.Do(r.read)
 	if mask, ok := r.byList[recentList{m.Name, client.Is4()}]; ok {
 		return mask
 	}
 	return m.Mask
+}
+
+func (r *recentMasks) read() {
+	if r.areAlike() {
+		return // as kube-proxy's, a list for each endpoint of some services
+	}
+	r.byList = map[recentList]string{}
+	for _, table := range r.snapshot.Tables {
+		for rule := range table.Rules() {
+			for _, m := range rule.Matches() {
+				m, ok := m.(*netfilter.Recent)
+				if !ok {
+					continue
+				}
+				list := recentList{m.Name, table.Family == netfilter.IPv4}
+				if _, known := r.byList[list]; !known {
+					r.byList[list] = m.Mask
+				}
+			}
+		}
+	}
+}
+
+// areAlike reports whether no two matches of a family have different masks.
+func (r *recentMasks) areAlike() bool {
+	masks := map[bool]string{}
+	for _, table := range r.snapshot.Tables {
+		is4 := table.Family == netfilter.IPv4
+		mask, known := masks[is4]
+		for m := range table.EveryMatch() {
+			m, ok := m.(*netfilter.Recent)
+			if !ok {
+				continue
+			}
+			if known && m.Mask != mask {
+				return false
+			}
+			if !known {
+				mask, known = m.Mask, true
+				masks[is4] = mask
+			}
+		}
+	}
+	return true
 }
 
 // maskedBy is the network that an address counts for, as its first address.

@@ -117,6 +117,7 @@ func TestRules(t *testing.T) {
 			"drop if 198.51.100.7 was seen before by recent list A within the last 60 s",
 			"accept local if 198.51.100.7 was not seen before by recent list A within the last 60 s"}},
 		{"set is seen", save("*filter\n-A INPUT -m recent --set --name A --mask 255.255.255.255 --rsource\n-A INPUT -m recent --rcheck --seconds 60 --name A --mask 255.255.255.255 --rsource -j DROP"), outside(me), []string{"drop"}},
+		{"a list has its first rule's mask", save("*filter\n-A INPUT -m recent --set --name A --mask 255.255.255.0 --rsource\n-A INPUT -m recent --rcheck --name A --mask 255.255.255.255 --rsource -j DROP"), outside(me), []string{"drop"}},
 		{"removed is not", save("*filter\n-A INPUT -m recent --remove --name A --mask 255.255.255.255 --rsource\n-A INPUT -m recent --rcheck --name A --mask 255.255.255.255 --rsource -j DROP"), outside(me), []string{"accept local"}},
 		{"asked twice", save("*filter\n-A INPUT -m recent --rcheck --name A --mask 255.255.255.255 --rsource -j DROP\n-A INPUT -m recent ! --rcheck --name A --mask 255.255.255.255 --rsource -j REJECT --reject-with icmp-port-unreachable"), outside(me), []string{
 			"drop if 198.51.100.7 was seen before by recent list A",

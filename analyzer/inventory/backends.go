@@ -53,33 +53,26 @@ var noBackends = &backends{}
 func (b *builder) readBackends(c *netfilter.Chain) *backends {
 	result := backends{hairpin: true}
 	var sticky *netfilter.Rule
-	chances, ends := b.chances[:0], b.ends[:0]
-	for r, to := range b.natGraph.Targets(c) {
-		place, ok := b.endpointOf(r, to)
-		if !ok {
-			continue
-		}
-		chance, seconds, seenBefore := dealing(r)
+	all := b.endsOf(c)
+	ends, chances := all[:0], b.chances[:0]
+	for i := range all {
+		e := &all[i]
+		chance, seconds, seenBefore := dealing(e.rule)
 		if seenBefore {
 			// What clients that were here before get; the share of new
 			// connections is told by the rules that follow.
-			sticky = r
+			sticky = e.rule
 			result.affinity = b.affinityOf(seconds)
 			continue
 		}
-		e := end{place: place}
-		if place != nowhere {
-			t := &b.targets[place]
-			e.Addr, e.Chain = t.to(), b.nat.Chains()[to]
-			result.hairpin = result.hairpin && t.hairpin
-		}
 		if !e.Addr.IsValid() && result.dead == nil {
-			result.dead = r
+			result.dead = e.rule
 		}
+		result.hairpin = result.hairpin && (e.hairpin || e.Chain == nil)
 		chances = append(chances, chance)
-		ends = append(ends, e)
+		ends = append(ends, *e)
 	}
-	b.chances, b.ends = chances, ends
+	b.chances = chances
 	if len(ends) == 0 {
 		if sticky == nil {
 			return noBackends
@@ -101,6 +94,27 @@ func (b *builder) readBackends(c *netfilter.Chain) *backends {
 	kept := b.rooms.backends.one()
 	*kept = result
 	return kept
+}
+
+// endsOf are the endpoints that the rules of a chain lead to; those that cannot be
+// read have no address. Each target lies somewhere else in memory: here they are
+// fetched together.
+func (b *builder) endsOf(c *netfilter.Chain) []end {
+	ends := b.ends[:0]
+	for r, to := range b.natGraph.Targets(c) {
+		place, ok := b.endpointOf(r, to)
+		if !ok {
+			continue
+		}
+		e := end{rule: r, place: place}
+		if place != nowhere {
+			t := &b.targets[place]
+			e.Addr, e.hairpin, e.Chain = t.to(), t.hairpin, b.nat.Chains()[to]
+		}
+		ends = append(ends, e)
+	}
+	b.ends = ends
+	return ends
 }
 
 // affinityOf is the affinity with the timeout; most services have the same.
@@ -141,10 +155,12 @@ func chanceOf(m *netfilter.Statistic) uint32 {
 	return chance
 }
 
-// An end is an endpoint, and the place of its chain in targets.
+// An end is an endpoint, with the rule that leads there.
 type end struct {
 	Endpoint
-	place int32
+	rule    *netfilter.Rule
+	place   int32 // of the endpoint's chain in targets; nowhere for one that is not there
+	hairpin bool
 }
 
 // mergeEnds drops endpoints that could not be read, adds up the shares of one

@@ -105,8 +105,7 @@ type group struct {
 	builder  *builder
 	kin      int32  // place of the chains that have the hash of the service's name; nowhere without one
 	next     *group // another service whose name has this hash; see kin.named
-	listed   bool   // in builder.order
-	entries  int    // how many drafts there are going to be
+	entries  int    // how many drafts it has
 	drafts   []*draft
 	nodePort bool     // among them
 	own      *outcome // of the cluster IP; nil if the service has none

@@ -14,21 +14,19 @@ import (
 // groupByService gives each draft its service: the one that its comment names,
 // and where no comment names one, the one whose chains it leads to.
 func (b *builder) groupByService() {
-	for _, d := range b.drafts {
-		if d.service != nil {
-			b.list(d.service)
-			b.checkName(d)
-		}
-	}
+	var nameless []*draft
 	for _, d := range b.drafts {
 		if d.service == nil {
-			d.service = b.serviceOfChain(d)
-			b.list(d.service)
-			b.kindByObject(d)
+			nameless = append(nameless, d)
+			continue
 		}
+		b.list(d.service)
+		b.checkName(d)
 	}
-	for _, d := range b.drafts {
-		d.service.entries++
+	for _, d := range nameless {
+		d.service = b.serviceOfChain(d)
+		b.list(d.service)
+		b.kindByObject(d)
 	}
 	for _, d := range b.drafts {
 		g := d.service
@@ -40,12 +38,12 @@ func (b *builder) groupByService() {
 	b.settleKinds()
 }
 
-// list gives a service its place among the others when it is first met.
+// list counts an entry of a service, and gives the service its place among the
+// others with the first.
 func (b *builder) list(g *group) {
-	if g.listed {
+	if g.entries++; g.entries > 1 {
 		return
 	}
-	g.listed = true
 	b.order = append(b.order, g)
 	if g.kin != nowhere {
 		b.kins[g.kin].service = g

@@ -16,7 +16,7 @@ func (b *builder) judge(g *group) {
 	g.Entries = b.rooms.entries.list(len(g.drafts))
 	for _, d := range g.drafts {
 		e, j := &d.entry, b.travel(d)
-		*e = Entry{Service: &g.Service, Kind: d.kind, KindAssumed: d.kindAssumed, Port: d.port, Reason: d}
+		e.Service, e.Kind, e.KindAssumed, e.Port, e.Reason = &g.Service, d.kind, d.kindAssumed, d.port, d
 		if d.kind == NodePort {
 			e.Addresses, e.ExceptAddresses = b.nodePorts.on, b.nodePorts.except
 		} else {

@@ -37,7 +37,6 @@ func Detect(s *snapshot.Snapshot) (Mode, []Evidence) {
 			signs = append(signs, Evidence{m, why, pos})
 		}
 	}
-	hashes := false // a chain's name has a hash
 	for _, t := range s.Tables {
 		if t.Backend == netfilter.Native {
 			if t.Name == NFTablesTable {
@@ -45,16 +44,9 @@ func Detect(s *snapshot.Snapshot) (Mode, []Evidence) {
 			}
 			continue
 		}
-		for _, c := range t.Chains() {
-			mode, ok := modeOfChain(c)
-			if !ok && !hashes {
-				// One such name is sign enough, and a large node has 100,000.
-				kind, _ := ParseChainName(c.Name)
-				hashes = kind != OtherChain
-				mode, ok = IPTables, hashes
-			}
-			if ok && !seen[mode] {
-				note(mode, "chain "+c.Name+" in table "+t.Name+", "+t.Family.String(), c.Pos())
+		for _, sign := range tableSigns(t) {
+			if !seen[sign.mode] {
+				note(sign.mode, "chain "+sign.chain.Name+" in table "+t.Name+", "+t.Family.String(), sign.chain.Pos())
 			}
 		}
 	}
@@ -108,24 +100,58 @@ func natIsWhole(s *snapshot.Snapshot) bool {
 	return found
 }
 
-// modeOfChain tells the mode that only writes such a chain, one without a hash
-// in its name.
-func modeOfChain(c *netfilter.Chain) (Mode, bool) {
-	switch c.Name {
-	case "KUBE-PORTALS-CONTAINER", "KUBE-PORTALS-HOST", "KUBE-NODEPORT-CONTAINER", "KUBE-NODEPORT-HOST", "KUBE-NODEPORT-NON-LOCAL":
-		return Userspace, true // pkg/proxy/userspace/proxier.go
-	case "KUBE-NODE-PORT", "KUBE-LOAD-BALANCER", "KUBE-IPVS-FILTER", "KUBE-LOAD-BALANCER-SOURCE-RANGE", "KUBE-LOAD-BALANCER-FW":
-		return IPVS, true // pkg/proxy/ipvs/proxier.go
-	case NodePortsChain, ExternalServicesChain:
-		return IPTables, true
-	case ServicesChain:
-		// Both modes have it. In iptables mode its rules in nat jump on to
-		// service chains or to KUBE-NODEPORTS; IPVS mode's match sets.
-		for r := range c.Rules() {
-			if j, ok := r.Jump(); ok {
-				if mode, ok := modeOfJump(j.Name); ok {
-					return mode, true
-				}
+// modeChains are the chains without a hash in their names that one mode only
+// writes.
+var modeChains = map[string]Mode{
+	// pkg/proxy/userspace/proxier.go
+	"KUBE-PORTALS-CONTAINER": Userspace, "KUBE-PORTALS-HOST": Userspace,
+	"KUBE-NODEPORT-CONTAINER": Userspace, "KUBE-NODEPORT-HOST": Userspace, "KUBE-NODEPORT-NON-LOCAL": Userspace,
+	// pkg/proxy/ipvs/proxier.go
+	"KUBE-NODE-PORT": IPVS, "KUBE-LOAD-BALANCER": IPVS, "KUBE-IPVS-FILTER": IPVS,
+	"KUBE-LOAD-BALANCER-SOURCE-RANGE": IPVS, "KUBE-LOAD-BALANCER-FW": IPVS,
+	// pkg/proxy/iptables/proxier.go
+	NodePortsChain: IPTables, ExternalServicesChain: IPTables,
+}
+
+// A chainSign is a chain that a mode can be told by.
+type chainSign struct {
+	mode  Mode
+	chain *netfilter.Chain
+}
+
+// tableSigns are the chains of a table that a mode can be told by, in the order
+// of the input. Of those with a hash in their names, of which a large node has
+// 100,000, the first is sign enough.
+func tableSigns(t *netfilter.Table) []chainSign {
+	var signs []chainSign
+	for name, mode := range modeChains {
+		if c := t.Chain(name); c != nil {
+			signs = append(signs, chainSign{mode, c})
+		}
+	}
+	if c := t.Chain(ServicesChain); c != nil {
+		if mode, ok := modeOfServices(c); ok {
+			signs = append(signs, chainSign{mode, c})
+		}
+	}
+	for _, c := range t.Chains() {
+		if kind, _ := ParseChainName(c.Name); kind != OtherChain {
+			signs = append(signs, chainSign{IPTables, c})
+			break
+		}
+	}
+	slices.SortFunc(signs, func(a, b chainSign) int { return a.chain.Index() - b.chain.Index() })
+	return signs
+}
+
+// modeOfServices tells the mode by what KUBE-SERVICES leads to. In iptables mode
+// its rules in nat jump on to service chains or to KUBE-NODEPORTS; IPVS mode's
+// match sets.
+func modeOfServices(c *netfilter.Chain) (Mode, bool) {
+	for r := range c.Rules() {
+		if j, ok := r.Jump(); ok {
+			if mode, ok := modeOfJump(j.Name); ok {
+				return mode, true
 			}
 		}
 	}

@@ -191,19 +191,22 @@ func (w *walk) outcomes() []Outcome {
 // endingsByFate brings endings of the same fate together, in the order in
 // which the fates came.
 func (w *walk) endingsByFate() []endings {
-	clear(w.byFate)
+	w.byFate.reset()
 	w.ended = w.ended[:0]
-	for _, e := range w.endings {
-		i, ok := w.byFate[e.fate]
-		if !ok {
-			i = len(w.ended)
-			w.byFate[e.fate] = i
-			w.ended = slices.Grow(w.ended, 1)[:i+1]
-			w.ended[i].fate, w.ended[i].all = e.fate, w.ended[i].all[:0]
+	for i := range w.endings {
+		e := &w.endings[i]
+		n, isNew := w.byFate.number(&e.fate, e.fate.hash())
+		if isNew {
+			w.ended = slices.Grow(w.ended, 1)[:n+1]
+			w.ended[n].fate, w.ended[n].all = e.fate, w.ended[n].all[:0]
 		}
-		w.ended[i].all = append(w.ended[i].all, e)
+		w.ended[n].all = append(w.ended[n].all, *e)
 	}
 	return w.ended
+}
+
+func (f *fate) hash() uint32 {
+	return uint32(mixed(hashOfAddr(f.endpoint.Addr()), uint64(f.endpoint.Port())<<8|uint64(flag(f.masquerade))))
 }
 
 var verdictOrder = []Verdict{DNAT, Accept, Reject, Drop, Unknown}

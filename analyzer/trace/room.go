@@ -32,7 +32,7 @@ type room struct {
 	ports              []shareOfPort
 
 	// Of outcomes.
-	byFate map[fate]int
+	byFate numbering[fate]
 	ended  []endings
 	found  []found
 	order  []int32 // in which those are told

@@ -82,7 +82,7 @@ func newWalk(t *Tracer, f Flow, d detail) *walk {
 // newRoom is a walk that did not begin.
 func newRoom(t *Tracer) *walk {
 	w := &walk{tracer: t, masses: masses{diagrams: newDiagrams()}}
-	w.asked, w.askedOwn, w.byFate = map[string]int32{}, map[netip.Addr]int32{}, map[fate]int{}
+	w.asked, w.askedOwn = map[string]int32{}, map[netip.Addr]int32{}
 	return w
 }
 

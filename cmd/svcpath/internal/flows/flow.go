@@ -13,9 +13,9 @@ import (
 	"github.com/svcpath/svcpath/analyzer/trace"
 )
 
-// flow reads one flow. What is wrong with it as a packet, such as a port that
+// flowOf reads one flow. What is wrong with it as a packet, such as a port that
 // its protocol does not have, is the tracer's to say.
-func (r *reader) flow(n *yaml.Node) Flow {
+func (r *reader) flowOf(n *yaml.Node) Flow {
 	f := Flow{Pos: r.pos(n)}
 	var expect *yaml.Node
 	hasDestination := false

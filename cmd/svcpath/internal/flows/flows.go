@@ -37,17 +37,21 @@ const (
 // Read reads a file; path is what messages call it. The errors are all that
 // is wrong with it, each with path, line and the flow's name.
 func Read(path string, content []byte) ([]Flow, error) {
-	r := &reader{file: &source.File{Path: path}}
 	if len(content) > MaxBytes {
 		return nil, fmt.Errorf("%s: %d bytes, more than the %d that are read", path, len(content), MaxBytes)
 	}
-	root, ok := plainDocument(content)
-	if !ok {
-		var err error
-		if root, err = document(content); err != nil {
-			return nil, fmt.Errorf("%s: %w", path, err)
+	if root, ok := plainDocument(content); ok {
+		r := &reader{file: &source.File{Path: path}}
+		if flows := r.root(root); len(r.errs) == 0 {
+			return flows, nil
 		}
+		// Something is wrong, and YAML's own reader knows the line.
 	}
+	root, err := document(content)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	r := &reader{file: &source.File{Path: path}}
 	flows := r.root(root)
 	if r.more > 0 {
 		r.errs = append(r.errs, fmt.Errorf("%s: and %d more errors", path, r.more))
@@ -82,10 +86,11 @@ func plainYAML(err error) error {
 
 // A reader gathers what is wrong.
 type reader struct {
-	file *source.File
-	name string // of the flow that is read: `flow "x"`; "" outside of one
-	errs []error
-	more int
+	file  *source.File
+	flow  *yaml.Node // that is read; nil outside of one
+	index int        // of the flow
+	errs  []error
+	more  int
 	// ends counts the endpoints that were read.
 	ends int
 }
@@ -97,8 +102,8 @@ func (r *reader) fail(n *yaml.Node, format string, args ...any) {
 		return
 	}
 	text := fmt.Errorf(format, args...).Error()
-	if r.name != "" {
-		text = r.name + ": " + text
+	if r.flow != nil {
+		text = r.flowName() + ": " + text
 	}
 	r.errs = append(r.errs, fmt.Errorf("%s: %s", r.pos(n), text))
 }
@@ -129,14 +134,19 @@ func (r *reader) root(n *yaml.Node) []Flow {
 	flows := make([]Flow, 0, len(list.Content))
 	for i, item := range list.Content {
 		item = resolved(item)
-		r.name = fmt.Sprintf("flow %d", i+1)
-		if name := nameOf(item); name != "" {
-			r.name = fmt.Sprintf("flow %s", source.Quote(name))
-		}
-		flows = append(flows, r.flow(item))
+		r.flow, r.index = item, i
+		flows = append(flows, r.flowOf(item))
 	}
-	r.name = ""
+	r.flow = nil
 	return flows
+}
+
+// flowName is what messages call the flow that is read.
+func (r *reader) flowName() string {
+	if name := nameOf(r.flow); name != "" {
+		return "flow " + source.Quote(name)
+	}
+	return fmt.Sprintf("flow %d", r.index+1)
 }
 
 // resolved is the node that an alias stands for, others themselves. Programs

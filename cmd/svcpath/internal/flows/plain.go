@@ -12,9 +12,9 @@ import (
 // as YAML in general takes as long as following them. ok is false for every
 // other text, also for one that is wrong: YAML's own reader says what it is.
 // Tags are set only where they are null or bool, which are all that is asked
-// for.
+// for, and keys do not know their lines.
 func plainDocument(content []byte) (root *yaml.Node, ok bool) {
-	p := &plainText{rest: string(content)}
+	p := &plainText{rest: string(content), keys: map[string]*yaml.Node{}}
 	p.next()
 	if p.wrong || p.ended {
 		return nil, false
@@ -34,6 +34,7 @@ type plainText struct {
 	number       int
 	ended, wrong bool
 	free         []yaml.Node
+	keys         map[string]*yaml.Node
 }
 
 // next goes to the next line that holds more than a comment.
@@ -65,6 +66,16 @@ func (p *plainText) node(kind yaml.Kind, value string) *yaml.Node {
 	n := &p.free[0]
 	p.free = p.free[1:]
 	n.Kind, n.Value, n.Line = kind, value, p.number
+	return n
+}
+
+// key is the node of a key, one for all places that have it.
+func (p *plainText) key(key string) *yaml.Node {
+	n := p.keys[key]
+	if n == nil {
+		n = &yaml.Node{Kind: yaml.ScalarNode, Value: key}
+		p.keys[key] = n
+	}
 	return n
 }
 
@@ -103,7 +114,7 @@ func (p *plainText) mapping(indent, depth int) *yaml.Node {
 			p.wrong = true
 			return n
 		}
-		n.Content = append(n.Content, p.node(yaml.ScalarNode, key))
+		n.Content = append(n.Content, p.key(key))
 		if strings.HasPrefix(value, " ") {
 			n.Content = append(n.Content, p.value(value[1:]))
 			p.next()
@@ -214,7 +225,7 @@ func (p *plainText) bracketed(n *yaml.Node, s string, closing byte, depth int) (
 			if !ok || !isKey(key) {
 				break
 			}
-			n.Content, s = append(n.Content, p.node(yaml.ScalarNode, key)), value
+			n.Content, s = append(n.Content, p.key(key)), value
 		}
 		var item *yaml.Node
 		item, s = p.inBrackets(s, depth+1)

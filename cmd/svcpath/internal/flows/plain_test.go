@@ -21,8 +21,12 @@ func look(n *yaml.Node) seen {
 	if n.Tag == "!!null" || n.Tag == "!!bool" {
 		s.Tag = n.Tag
 	}
-	for _, c := range n.Content {
-		s.Content = append(s.Content, look(c))
+	for i, c := range n.Content {
+		of := look(c)
+		if n.Kind == yaml.MappingNode && i%2 == 0 {
+			of.Line = 0 // which keys of plain text do not know
+		}
+		s.Content = append(s.Content, of)
 	}
 	return s
 }

@@ -1,7 +1,6 @@
 package flows
 
 import (
-	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -19,30 +18,30 @@ func (r *reader) flowOf(n *yaml.Node) Flow {
 	f := Flow{Pos: r.pos(n)}
 	var expect *yaml.Node
 	hasDestination := false
-	r.fields(n, "a flow: a mapping", map[string]func(*yaml.Node){
-		"name": func(v *yaml.Node) { f.Name = r.text(v, "name") },
-		"from": func(v *yaml.Node) {
+	r.fields(n, "a flow: a mapping",
+		field{"name", func(v *yaml.Node) { f.Name = r.text(v, "name") }},
+		field{"from", func(v *yaml.Node) {
 			r.parsed(v, "from", func(s string) (err error) { f.From, err = ParseOrigin(s); return })
-		},
-		"source":      func(v *yaml.Node) { r.source(v, &f) },
-		"destination": func(v *yaml.Node) { hasDestination = true; f.Destination = r.address(v, "destination") },
-		"port": func(v *yaml.Node) {
+		}},
+		field{"source", func(v *yaml.Node) { r.source(v, &f) }},
+		field{"destination", func(v *yaml.Node) { hasDestination = true; f.Destination = r.address(v, "destination") }},
+		field{"port", func(v *yaml.Node) {
 			r.parsed(v, "port", func(s string) (err error) { f.Port, err = ParsePort(s); return })
-		},
-		"sourcePort": func(v *yaml.Node) {
+		}},
+		field{"sourcePort", func(v *yaml.Node) {
 			r.parsed(v, "sourcePort", func(s string) (err error) { f.SourcePort, err = ParsePort(s); return })
-		},
-		"protocol": func(v *yaml.Node) {
+		}},
+		field{"protocol", func(v *yaml.Node) {
 			r.parsed(v, "protocol", func(s string) (err error) { f.Protocol, err = ParseProtocol(s); return })
-		},
-		"inInterface": func(v *yaml.Node) {
+		}},
+		field{"inInterface", func(v *yaml.Node) {
 			r.parsed(v, "inInterface", func(s string) (err error) { f.InInterface, err = ParseInterface(s); return })
-		},
-		"state": func(v *yaml.Node) {
+		}},
+		field{"state", func(v *yaml.Node) {
 			r.parsed(v, "state", func(s string) (err error) { f.State, err = ParseState(s); return })
-		},
-		"expect": func(v *yaml.Node) { expect = v },
-	})
+		}},
+		field{"expect", func(v *yaml.Node) { expect = v }},
+	)
 	if n.Kind != yaml.MappingNode {
 		return f
 	}
@@ -69,15 +68,15 @@ func (r *reader) source(n *yaml.Node, f *Flow) {
 func (r *reader) expectation(n *yaml.Node, protocol uint8) *trace.Expectation {
 	e := &trace.Expectation{}
 	hasVerdict := false
-	r.fields(n, "a mapping with the key verdict", map[string]func(*yaml.Node){
-		"verdict": func(v *yaml.Node) {
+	r.fields(n, "a mapping with the key verdict",
+		field{"verdict", func(v *yaml.Node) {
 			hasVerdict = true
 			r.parsed(v, "verdict", func(s string) (err error) { e.Verdict, err = parseVerdict(s); return })
-		},
-		"endpoints":  func(v *yaml.Node) { e.Endpoints = r.endpoints(v, protocol) },
-		"masquerade": func(v *yaml.Node) { e.Masquerade = r.boolean(v, "masquerade") },
-		"rejectWith": func(v *yaml.Node) { e.RejectWith = r.text(v, "rejectWith") },
-	})
+		}},
+		field{"endpoints", func(v *yaml.Node) { e.Endpoints = r.endpoints(v, protocol) }},
+		field{"masquerade", func(v *yaml.Node) { e.Masquerade = r.boolean(v, "masquerade") }},
+		field{"rejectWith", func(v *yaml.Node) { e.RejectWith = r.text(v, "rejectWith") }},
+	)
 	if n.Kind != yaml.MappingNode {
 		return e
 	}
@@ -185,10 +184,14 @@ func quoted(key *yaml.Node) string {
 	return "that is " + kindOf(key)
 }
 
-func oneOf(known map[string]func(*yaml.Node)) string {
-	names := slices.Sorted(maps.Keys(known))
+func oneOf(known []field) string {
+	names := make([]string, len(known))
+	for i, f := range known {
+		names[i] = f.key
+	}
 	if len(names) == 1 {
 		return names[0]
 	}
+	slices.Sort(names)
 	return "one of " + strings.Join(names, ", ")
 }

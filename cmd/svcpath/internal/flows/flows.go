@@ -40,18 +40,17 @@ func Read(path string, content []byte) ([]Flow, error) {
 	if len(content) > MaxBytes {
 		return nil, fmt.Errorf("%s: %d bytes, more than the %d that are read", path, len(content), MaxBytes)
 	}
-	if root, ok := plainDocument(content); ok {
-		r := &reader{file: &source.File{Path: path}}
-		if flows := r.root(root); len(r.errs) == 0 {
-			return flows, nil
-		}
-		// Something is wrong, and YAML's own reader knows the line.
+	r := &reader{file: &source.File{Path: path}}
+	plain := make([]Flow, 0, min(bytes.Count(content, []byte("destination:")), MaxFlows))
+	if plainFlows(content, func(flow *yaml.Node) { plain = r.add(plain, flow) }) && len(r.errs) == 0 && len(plain) <= MaxFlows {
+		return plain, nil
 	}
+	// Not plain, or wrong, and YAML's own reader knows the line.
 	root, err := document(content)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	r := &reader{file: &source.File{Path: path}}
+	r = &reader{file: r.file}
 	flows := r.root(root)
 	if r.more > 0 {
 		r.errs = append(r.errs, fmt.Errorf("%s: and %d more errors", path, r.more))
@@ -114,7 +113,7 @@ func (r *reader) pos(n *yaml.Node) source.Position {
 
 func (r *reader) root(n *yaml.Node) []Flow {
 	var list *yaml.Node
-	r.fields(n, "a mapping with the key flows", map[string]func(*yaml.Node){"flows": func(v *yaml.Node) { list = v }})
+	r.fields(n, "a mapping with the key flows", field{"flows", func(v *yaml.Node) { list = v }})
 	switch {
 	case len(r.errs) > 0 && list == nil:
 		return nil
@@ -132,11 +131,16 @@ func (r *reader) root(n *yaml.Node) []Flow {
 		return nil
 	}
 	flows := make([]Flow, 0, len(list.Content))
-	for i, item := range list.Content {
-		item = resolved(item)
-		r.flow, r.index = item, i
-		flows = append(flows, r.flowOf(item))
+	for _, item := range list.Content {
+		flows = r.add(flows, resolved(item))
 	}
+	return flows
+}
+
+// add reads the next flow.
+func (r *reader) add(flows []Flow, n *yaml.Node) []Flow {
+	r.flow, r.index = n, len(flows)
+	flows = append(flows, r.flowOf(n))
 	r.flow = nil
 	return flows
 }
@@ -170,24 +174,30 @@ func nameOf(n *yaml.Node) string {
 	return ""
 }
 
+// A field is a key of a mapping, and what takes its value.
+type field struct {
+	key string
+	set func(*yaml.Node)
+}
+
 // fields hands the values of a mapping out by their keys.
-func (r *reader) fields(n *yaml.Node, expected string, known map[string]func(*yaml.Node)) {
+func (r *reader) fields(n *yaml.Node, expected string, known ...field) {
 	if n.Kind != yaml.MappingNode {
 		r.fail(n, "%s, expected %s", kindOf(n), expected)
 		return
 	}
-	var seen []string // of those that are known, which are few
+	seen := uint64(0) // a bit for each that is known, which are few
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		key, value := n.Content[i], resolved(n.Content[i+1])
-		set, ok := known[key.Value]
+		at := slices.IndexFunc(known, func(f field) bool { return f.key == key.Value })
 		switch {
-		case key.Kind != yaml.ScalarNode || !ok:
+		case key.Kind != yaml.ScalarNode || at < 0:
 			r.fail(key, "unknown key %s, expected %s", quoted(key), oneOf(known))
-		case slices.Contains(seen, key.Value):
+		case seen&(1<<at) != 0:
 			r.fail(key, "key %s stands there twice", key.Value)
 		default:
-			seen = append(seen, key.Value)
-			set(value)
+			seen |= 1 << at
+			known[at].set(value)
 		}
 	}
 }

@@ -6,21 +6,29 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// plainDocument is document for texts as programs and people mostly write them:
-// printable ASCII, blocks of keys and items, lists and mappings in brackets
+// plainFlows hands out the flows of a text as programs and people mostly write
+// them: printable ASCII, blocks of keys and items, lists and mappings in brackets
 // that end on their line, scalars without escapes. Reading ten thousand flows
 // as YAML in general takes as long as following them. ok is false for every
 // other text, also for one that is wrong: YAML's own reader says what it is.
 // Tags are set only where they are null or bool, which are all that is asked
-// for, and keys do not know their lines.
-func plainDocument(content []byte) (root *yaml.Node, ok bool) {
+// for, and keys do not know their lines. A flow's nodes are gone when take
+// returns: the next one's stand in their place.
+func plainFlows(content []byte, take func(flow *yaml.Node)) (ok bool) {
 	p := &plainText{rest: string(content), keys: map[string]*yaml.Node{}}
-	p.next()
-	if p.wrong || p.ended {
-		return nil, false
+	if p.next(); p.line != "flows:" || p.indent != 0 {
+		return false
 	}
-	root = p.block(p.indent, 0)
-	return root, p.ended && !p.wrong
+	p.next()
+	if !p.isItem(p.indent) {
+		return false
+	}
+	for indent := p.indent; p.isItem(indent); p.used = 0 {
+		if flow := p.item(indent, 1); !p.wrong {
+			take(flow)
+		}
+	}
+	return p.ended && !p.wrong
 }
 
 // maxPlainDepth is deeper than flows are.
@@ -33,7 +41,8 @@ type plainText struct {
 	line         string // without its indent, and without the "- " that were read
 	number       int
 	ended, wrong bool
-	free         []yaml.Node
+	nodes        []*yaml.Node // those of a flow, and after them those that await use
+	used         int
 	keys         map[string]*yaml.Node
 }
 
@@ -60,12 +69,12 @@ func (p *plainText) next() {
 }
 
 func (p *plainText) node(kind yaml.Kind, value string) *yaml.Node {
-	if len(p.free) == 0 {
-		p.free = make([]yaml.Node, 256)
+	if p.used == len(p.nodes) {
+		p.nodes = append(p.nodes, &yaml.Node{})
 	}
-	n := &p.free[0]
-	p.free = p.free[1:]
-	n.Kind, n.Value, n.Line = kind, value, p.number
+	n := p.nodes[p.used]
+	p.used++
+	*n = yaml.Node{Kind: kind, Value: value, Line: p.number, Content: n.Content[:0]}
 	return n
 }
 
@@ -84,7 +93,7 @@ func (p *plainText) block(indent, depth int) *yaml.Node {
 	if p.wrong = p.wrong || depth > maxPlainDepth; p.wrong {
 		return nil
 	}
-	if strings.HasPrefix(p.line, "- ") {
+	if p.isItem(indent) {
 		return p.list(indent, depth)
 	}
 	return p.mapping(indent, depth)
@@ -92,17 +101,26 @@ func (p *plainText) block(indent, depth int) *yaml.Node {
 
 func (p *plainText) list(indent, depth int) *yaml.Node {
 	n := p.node(yaml.SequenceNode, "")
-	for !p.wrong && p.indent == indent && strings.HasPrefix(p.line, "- ") {
-		p.line = p.line[2:]
-		if key, _, _ := strings.Cut(p.line, ":"); isKey(key) && len(key) < len(p.line) {
-			p.indent += 2
-			n.Content = append(n.Content, p.mapping(p.indent, depth+1))
-			continue
-		}
-		n.Content = append(n.Content, p.value(p.line))
-		p.next()
+	for p.isItem(indent) {
+		n.Content = append(n.Content, p.item(indent, depth))
 	}
 	p.wrong = p.wrong || p.indent > indent
+	return n
+}
+
+// isItem reports whether the line begins an item of the list of that indent.
+func (p *plainText) isItem(indent int) bool {
+	return !p.wrong && p.indent == indent && strings.HasPrefix(p.line, "- ")
+}
+
+func (p *plainText) item(indent, depth int) *yaml.Node {
+	p.line = p.line[2:]
+	if key, _, _ := strings.Cut(p.line, ":"); isKey(key) && len(key) < len(p.line) {
+		p.indent = indent + 2
+		return p.mapping(p.indent, depth+1)
+	}
+	n := p.value(p.line)
+	p.next()
 	return n
 }
 

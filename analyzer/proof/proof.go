@@ -76,6 +76,9 @@ func (c *checker) check(e *inventory.Entry) (audit.Finding, bool) {
 	if !ok {
 		return audit.Finding{}, false
 	}
+	if _, meets, err := c.tracer.Meets(flow, claim(e)); err == nil && meets {
+		return audit.Finding{}, false
+	}
 	tr, err := c.tracer.TraceOutcomes(flow)
 	if err != nil {
 		return audit.Finding{}, false
@@ -92,6 +95,23 @@ func (c *checker) check(e *inventory.Entry) (audit.Finding, bool) {
 		}
 	}
 	return audit.Finding{}, false
+}
+
+// claim is what the verdict says of every packet to the entry. Where all that
+// can become of one meets it, no outcome has to be told from the others.
+func claim(e *inventory.Entry) trace.Expectation {
+	x := trace.Expectation{Verdict: trace.DNAT}
+	if e.Verdict == inventory.NoEndpoints {
+		x.Verdict = trace.Reject
+	}
+	for _, endpoint := range e.Endpoints {
+		x.Endpoints = append(x.Endpoints, endpoint.Addr)
+	}
+	masqueraded := e.Masquerade == inventory.MasqueradeAlways
+	if masqueraded || e.Masquerade == inventory.MasqueradeNever || e.Masquerade == inventory.MasqueradeHairpin {
+		x.Masquerade = &masqueraded
+	}
+	return x
 }
 
 // onlyUsual reports whether an outcome assumes nothing, or nothing but what is

@@ -76,8 +76,8 @@ func Build(t *netfilter.Table) *Graph {
 	g.jumps = make([]edge, 0, t.NumRules())
 	for i, c := range chains {
 		for r := range c.Rules() {
-			if j, ok := r.Jump(); ok {
-				g.add(r, j, 0)
+			if to, ok := r.JumpIndex(); ok {
+				g.add(r, to, 0)
 			} else if t.Backend == netfilter.Native {
 				g.addMapped(r)
 			}
@@ -94,10 +94,8 @@ func Build(t *netfilter.Table) *Graph {
 	return g
 }
 
-func (g *Graph) add(r *netfilter.Rule, j *netfilter.Jump, element int32) {
-	to := int32(nowhere)
-	if j.Chain != nil {
-		to = int32(j.Chain.Index())
+func (g *Graph) add(r *netfilter.Rule, to int, element int32) {
+	if to != nowhere {
 		g.called[to] = true
 	} else {
 		g.dangling++
@@ -105,7 +103,7 @@ func (g *Graph) add(r *netfilter.Rule, j *netfilter.Jump, element int32) {
 	if element > 0 || g.elements != nil {
 		g.elements = append(append(g.elements, make([]int32, len(g.jumps)-len(g.elements))...), element)
 	}
-	g.jumps = append(g.jumps, edge{to, int32(r.Number() - 1)})
+	g.jumps = append(g.jumps, edge{int32(to), int32(r.Number() - 1)})
 }
 
 // maxMapped bounds how many jumps rules have by way of elements of maps. Each
@@ -118,7 +116,7 @@ func (g *Graph) addMapped(r *netfilter.Rule) {
 	for _, s := range r.Statements() {
 		switch s := s.(type) {
 		case *netfilter.Jump:
-			g.add(r, s, 0)
+			g.add(r, target(s), 0)
 		case *netfilter.VerdictMap:
 			if s != verdictMap(r) {
 				continue // nft lets a rule have one verdict
@@ -131,11 +129,19 @@ func (g *Graph) addMapped(r *netfilter.Rule) {
 			}
 			for i := range s.Map.Len() {
 				if j, ok := s.Map.Verdict(i).(*netfilter.Jump); ok {
-					g.add(r, j, int32(i+1))
+					g.add(r, target(j), int32(i+1))
 				}
 			}
 		}
 	}
+}
+
+// target is the Index of the chain that a jump leads to.
+func target(j *netfilter.Jump) int {
+	if j.Chain == nil {
+		return nowhere
+	}
+	return j.Chain.Index()
 }
 
 // LeavesOut reports whether the graph lacks what a rule leads to by its map: the

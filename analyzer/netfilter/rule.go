@@ -91,6 +91,24 @@ func (r *Rule) Jump() (*Jump, bool) {
 	return j, ok
 }
 
+// JumpIndex is the Index of the chain that Jump leads to, -1 if the table does
+// not declare it. It looks at neither, where the numbers tell: the chains that
+// a million rules jump to lie all over memory.
+func (r *Rule) JumpIndex() (index int, ok bool) {
+	if r.statements&isJump != 0 {
+		t, number := r.chain.Table, r.statements&^isJump
+		if index := t.named.place(number); !t.astray && index < len(t.chains) {
+			return index, true
+		}
+		return t.named.at(number).Index(), true
+	}
+	j, ok := r.Jump()
+	if !ok || j.Chain == nil {
+		return notDeclared, ok
+	}
+	return j.Chain.Index(), true
+}
+
 // Comment is the text of the rule's first comment, "" without one. Comments
 // are claims by whoever wrote the rule.
 func (r *Rule) Comment() string {

@@ -60,6 +60,13 @@ func (s *slab[T]) at(number uint32) *T {
 	return &s.chunks[number>>chunkBits][number&(1<<chunkBits-1)]
 }
 
+// place is how many values were kept before the one that is the list of that
+// number, in a slab whose lists all have one value.
+func (s *slab[T]) place(number uint32) int {
+	chunk, small := int(number>>chunkBits), chunkBits-5
+	return 32<<min(chunk, small) - 32 + max(chunk-small, 0)<<chunkBits + int(number&(1<<chunkBits-1))
+}
+
 // has reports whether there is a list of that number.
 func (s *slab[T]) has(number uint32) bool {
 	chunk := int(number >> chunkBits)

@@ -41,6 +41,7 @@ type Table struct {
 	// or merely jumped to, in the order in which it did. The jump to each has
 	// the same number among jumps.
 	named   slab[Chain]
+	astray  bool // some declared chain has another place among chains than among named
 	jumps   slab[Statement]
 	names   names
 	waiting []waitingJump // no more than together
@@ -136,6 +137,7 @@ func (t *Table) declare(c *Chain, pos source.Position) {
 		t.chains = slices.Grow(t.chains, max(len(t.chains), 8))
 	}
 	c.index = int32(len(t.chains))
+	t.astray = t.astray || t.named.place(c.number()) != int(c.index)
 	t.chains = append(t.chains, c)
 	c.SetPos(pos)
 	c.jump.Chain = c

@@ -116,6 +116,7 @@ func TestJumps(t *testing.T) {
 	for _, s := range []nf.Statement{before, other.Jump("X"), early, other.Jump("X"), before} {
 		a.AddRule(nf.NewRule(source.Position{}, "", nil, []nf.Statement{s}))
 		other.KeepStatement(s)
+		checkJumpIndex(t, a.Rule(a.NumRules()-1))
 		if got := a.Rule(a.NumRules() - 1).Target(); got != s {
 			t.Errorf("the rule's target is %q, want %q", got, s)
 		}
@@ -216,6 +217,7 @@ func TestJumpsThatWait(t *testing.T) {
 			var got []string
 			for r := range c.Rules() {
 				got = append(got, r.Target().String())
+				checkJumpIndex(t, r)
 				if j, ok := r.Jump(); ok && (j != table.Jump(j.Name) || j.Chain != table.Chain(j.Name)) {
 					t.Fatalf("%s: a jump to %v, want %v", r.Target(), j.Chain, table.Chain(j.Name))
 				}
@@ -225,6 +227,38 @@ func TestJumpsThatWait(t *testing.T) {
 			}
 		}
 	})
+}
+
+// checkJumpIndex compares a rule's JumpIndex with what its Jump says.
+func checkJumpIndex(t interface{ Errorf(string, ...any) }, r *nf.Rule) {
+	want := -1
+	j, wantOK := r.Jump()
+	if wantOK && j.Chain != nil {
+		want = j.Chain.Index()
+	}
+	if got, ok := r.JumpIndex(); got != want || ok != wantOK {
+		t.Errorf("%s jumps to chain %d, %v; want %d, %v", r.Target(), got, ok, want, wantOK)
+	}
+}
+
+// TestJumpIndexes jumps to chains all of which were declared before, as those
+// of iptables-save are, and to one that is not.
+func TestJumpIndexes(t *testing.T) {
+	for _, chains := range []int{1, 31, 32, 33, 96, 2000, 5000} {
+		table := nf.NewTable(nf.IPv4, "nat")
+		for i := range chains {
+			table.AddChain(fmt.Sprintf("C%04d", i), source.Position{})
+		}
+		first := table.Chains()[0]
+		for i := range chains + 1 {
+			for _, s := range []nf.Statement{table.Jump(fmt.Sprintf("C%04d", i)), nf.Drop, table.Goto(fmt.Sprintf("C%04d", i))} {
+				first.AddRule(nf.NewRule(source.Position{}, "", nil, []nf.Statement{s}))
+			}
+		}
+		for r := range first.Rules() {
+			checkJumpIndex(t, r)
+		}
+	}
 }
 
 // TestNewDNAT shows that a DNAT gives back what it was made of.

@@ -264,6 +264,12 @@ func (b *builder) explainInCluster(e *Entry, d *draft) string {
 			return "Pods and the node itself are bound by the source ranges as well."
 		}
 	}
+	return e.exemptFromLocal()
+}
+
+// exemptFromLocal says who goes to all endpoints though the policy is Local,
+// "" if nobody does.
+func (e *Entry) exemptFromLocal() string {
 	c := e.Service.Chains.External
 	if e.Kind == ClusterIP || c == nil || e.Service.ExternalPolicy != Local || e.Verdict == Broken {
 		return ""
@@ -271,13 +277,13 @@ func (b *builder) explainInCluster(e *Entry, d *draft) string {
 	var pods, node string
 	for r := range c.Rules() {
 		jump, ok := r.Jump()
-		if !ok || b.isMasquerade(r) || b.isDropMark(r) || jump.Chain == nil || jump.Chain != e.Service.Chains.Service {
+		if !ok || jump.Chain == nil || jump.Chain != e.Service.Chains.Service {
 			continue
 		}
 		if testsLocalSource(r) {
 			node = jump.Name
 		} else if who := podsOf(r); who != "" {
-			pods = fmt.Sprintf("%s with their address kept", who)
+			pods = who + " with their address kept"
 		}
 	}
 	switch {

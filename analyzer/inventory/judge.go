@@ -183,34 +183,13 @@ func (b *builder) decideBackends(e *Entry, j *journey, own *outcome) {
 		e.Path = b.pathOf(j, dead)
 		return
 	}
-	svc := e.Service
 	kind := b.kinds[j.decided.Index()]
-	switch {
-	case e.Kind == ClusterIP:
-		e.Verdict = IsClusterIP
-		if !b.isOwn(svc, j.decided) {
-			e.Verdict = DifferentBackends
-		}
-	case kind == kubeproxy.LocalChain && b.isOwn(svc, j.decided), kind == kubeproxy.XLBChain && b.isOwn(svc, j.decided):
-		e.Verdict = LocalEndpoints
-	case own != nil && own.end == atBackends && own.decided == j.decided:
-		e.Verdict = JoinsClusterIP
-		if len(j.sources) > 0 {
-			e.Verdict = Filtered
-		}
-	case own == nil && b.isOwn(svc, j.decided):
-		// The text shows the entry and its service chain, and no cluster IP's
-		// entry. Missing from a fragment is not missing on the node; where the
-		// cluster IP's rule is gone from a whole table, the chain is its still.
-		e.Verdict = Unknown
-		if b.nat.Complete && kind == kubeproxy.ServiceChain {
-			e.Verdict = JoinsClusterIP
-		}
-	case own != nil && own.end == atBackends && sameEndpoints(own.backends.endpoints, j.backends.endpoints):
-		e.Verdict = SameBackends
-	default:
-		e.Verdict = DifferentBackends
-	}
+	e.Verdict = arrival{
+		isOwn:     b.isOwn(e.Service, j.decided),
+		isService: kind == kubeproxy.ServiceChain,
+		isLocal:   kind == kubeproxy.LocalChain || kind == kubeproxy.XLBChain,
+		isWhole:   b.nat.Complete,
+	}.verdict(e.Kind, &j.outcome, own)
 }
 
 // isOwn reports whether a chain is one of the service's own. Nothing speaks

@@ -162,27 +162,5 @@ func (r *nftReason) InCluster() string {
 	if len(r.journey.sources) > 0 && b.firewalled[r.draft.dial] {
 		return "Pods and the node itself are bound by the source ranges as well."
 	}
-	c := e.Service.Chains.External
-	if e.Kind == ClusterIP || c == nil || e.Service.ExternalPolicy != Local || e.Verdict == Broken {
-		return ""
-	}
-	var pods, node string
-	for rule := range c.Rules() {
-		jump, ok := rule.Jump()
-		if !ok || jump.Chain == nil || jump.Chain != e.Service.Chains.Service {
-			continue
-		}
-		if testsLocalSource(rule) {
-			node = jump.Name
-		} else if who := podsOf(rule); who != "" {
-			pods = who + " with their address kept"
-		}
-	}
-	switch {
-	case pods != "" && node != "":
-		return fmt.Sprintf("%s, and the node itself masqueraded, go to %s, the chain with all endpoints.", pods, node)
-	case node != "":
-		return fmt.Sprintf("The node itself goes to %s, the chain with all endpoints, masqueraded; pods get what clients from outside get.", node)
-	}
-	return ""
+	return e.exemptFromLocal()
 }

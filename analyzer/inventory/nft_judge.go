@@ -201,33 +201,13 @@ func (b *nftReader) decideBackends(e *Entry, j, own *nftJourney) {
 			e.Path = append(j.path, r) // travel left room for one
 		}
 	}
-	svc, kind := e.Service, b.nameOf(j.decided).Kind
-	switch {
-	case e.Kind == ClusterIP:
-		e.Verdict = IsClusterIP
-		if !b.isOwn(svc, j.decided) {
-			e.Verdict = DifferentBackends
-		}
-	case kind == kubeproxy.LocalChain && b.isOwn(svc, j.decided) && svc.ExternalPolicy != Cluster:
-		e.Verdict = LocalEndpoints
-	case own != nil && own.end == atBackends && own.decided == j.decided:
-		e.Verdict = JoinsClusterIP
-		if len(j.sources) > 0 {
-			e.Verdict = Filtered
-		}
-	case own == nil && b.isOwn(svc, j.decided):
-		// As in iptables mode: what is missing from a part of the table is not
-		// missing on the node; where the whole lacks the cluster IP, the chain is
-		// its still.
-		e.Verdict = Unknown
-		if b.table.Complete && kind == kubeproxy.ServiceChain {
-			e.Verdict = JoinsClusterIP
-		}
-	case own != nil && own.end == atBackends && own.backends != nil && sameEndpoints(own.backends.endpoints, j.backends.endpoints):
-		e.Verdict = SameBackends
-	default:
-		e.Verdict = DifferentBackends
-	}
+	kind := b.nameOf(j.decided).Kind
+	e.Verdict = arrival{
+		isOwn:     b.isOwn(e.Service, j.decided),
+		isService: kind == kubeproxy.ServiceChain,
+		isLocal:   kind == kubeproxy.LocalChain && e.Service.ExternalPolicy != Cluster,
+		isWhole:   b.table.Complete,
+	}.verdict(e.Kind, &j.outcome, own.ended())
 }
 
 // dealsOut reports whether a rule translates, or deals out to chains that do.

@@ -25,6 +25,14 @@ type nftJourney struct {
 	dangles string
 }
 
+// ended is how the journey ended, nil if there was none.
+func (j *nftJourney) ended() *outcome {
+	if j == nil {
+		return nil
+	}
+	return &j.outcome
+}
+
 // travel follows the packet through the base chains in their order: those of
 // PREROUTING, and, untranslated, those of INPUT or of FORWARD. What is
 // translated is another packet from then on, and no longer the entry's.

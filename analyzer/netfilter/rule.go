@@ -87,6 +87,9 @@ func (r *Rule) Target() Statement {
 
 // Jump is the rule's target if it is a jump or goto to a chain.
 func (r *Rule) Jump() (*Jump, bool) {
+	if r.statements&isJump != 0 {
+		return &r.chain.Table.named.at(r.statements &^ isJump).jump, true
+	}
 	j, ok := r.Target().(*Jump)
 	return j, ok
 }

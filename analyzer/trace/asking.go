@@ -25,6 +25,7 @@ type question struct {
 	// has client; see recent.go. isSet says that it is a set of nftables; see
 	// element.go.
 	list, client string
+	recent       *netfilter.Recent // in place of yes and no
 	isSet        bool
 	// group is of the questions of which at most one is answered with yes.
 	group *group
@@ -50,6 +51,8 @@ func (q *question) words(yes bool) string {
 		return q.addr.String() + " is one of the node's addresses"
 	case q.addr.IsValid():
 		return q.addr.String() + " is none of the node's addresses"
+	case q.recent != nil:
+		return q.seenText(yes)
 	case yes:
 		return q.yes
 	case q.no == "":

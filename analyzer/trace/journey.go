@@ -46,7 +46,7 @@ func (w *walk) start() []particle {
 	if w.family.unfiltered {
 		p = w.granted(p, "table filter, which was not captured, lets the packet pass")
 	}
-	return []particle{p}
+	return append(w.particles.take(1)[:0], p)
 }
 
 // granted is the particle under an assumption the opposite of which is not
@@ -308,5 +308,8 @@ func (w *walk) nat(chains []*netfilter.Chain, ps []particle) []particle {
 		w.undecided = undecided
 	}
 	w.decided = out
+	if len(out) > cap(ps) {
+		ps = w.particles.take(len(out))
+	}
 	return w.merged(append(ps[:0], out...))
 }

@@ -21,6 +21,9 @@ func (w *walk) judge(q *asking, p particle, holds ternary, hits, misses []partic
 		return hits, misses
 	}
 	for _, m := range rule.Matches() {
+		if _, ok := m.(*netfilter.Comment); ok {
+			continue
+		}
 		left := w.left[:0]
 		for _, hit := range hits {
 			left, misses = w.split(rule, m, hit, left, misses)
@@ -36,6 +39,9 @@ func (q *asking) test(rule *netfilter.Rule) ternary {
 	q.rule, q.native = rule, isNative(rule)
 	holds, acted := yes, false
 	for _, m := range rule.Matches() {
+		if _, ok := m.(*netfilter.Comment); ok {
+			continue
+		}
 		if acts(m) {
 			holds, acted = maybe, true
 			continue
@@ -66,6 +72,9 @@ func acts(m netfilter.Match) bool {
 
 // passive reports whether nothing becomes of a packet that the rule matches.
 func passive(rule *netfilter.Rule) bool {
+	if _, ok := rule.Jump(); ok {
+		return false
+	}
 	for _, m := range rule.Matches() {
 		if acts(m) {
 			return false

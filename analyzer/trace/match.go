@@ -89,6 +89,9 @@ func (q *asking) match(m netfilter.Match) ternary {
 		return q.helper(m)
 
 	case *netfilter.Statistic:
+		if !m.Nth && m.Probability > 0 && m.Probability < netfilter.ProbabilityOne {
+			return maybe
+		}
 		switch odds, _ := q.oddsOf(m); {
 		case odds.IsZero():
 			return no

@@ -5,8 +5,8 @@ import "github.com/svcpath/svcpath/analyzer/netfilter"
 // products remembers chances: services with the same number of endpoints deal
 // out the same ones.
 type products struct {
-	odds  [64]oddsOfMatch
-	known [256]*value
+	odds  [256]oddsOfMatch
+	known [1024]*value
 }
 
 // oddsOfMatch are the chances that a match holds and that it does not.

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/netip"
 	"strconv"
-	"strings"
 	"sync"
 
 	"github.com/svcpath/svcpath/analyzer/netfilter"
@@ -91,30 +90,37 @@ func (w *walk) seen(rule *netfilter.Rule, m *netfilter.Recent, client netip.Addr
 	w.key = key
 	n, ok := w.asked[string(key)]
 	if !ok {
-		n = w.ask(string(key), recentQuestion(rule, m, client))
+		n = w.ask(string(key), question{rule: rule, recent: m, list: m.Name, client: w.clientText(client)})
 	}
 	return w.literal(n)
 }
 
-func recentQuestion(rule *netfilter.Rule, m *netfilter.Recent, client netip.Addr) question {
-	who := "the client"
-	if client.IsValid() {
-		who = client.String()
+// clientText is what a client is called. Nearly always it is the one that was
+// asked for last.
+func (w *walk) clientText(client netip.Addr) string {
+	switch {
+	case !client.IsValid():
+		return "the client"
+	case client != w.client:
+		w.client, w.clientName = client, client.String()
 	}
-	var how strings.Builder
-	if m.HitCount > 1 {
-		fmt.Fprintf(&how, " %d times", m.HitCount)
+	return w.clientName
+}
+
+// seenText is words for a question of recent lists.
+func (q *question) seenText(yes bool) string {
+	text := q.client + " was "
+	if !yes {
+		text += "not "
 	}
-	if m.Seconds != 0 && m.Action != netfilter.RecentRemove {
-		fmt.Fprintf(&how, " within the last %d s", m.Seconds)
+	text += "seen before by recent list " + q.list
+	if m := q.recent; m.HitCount > 1 {
+		text += fmt.Sprintf(" %d times", m.HitCount)
 	}
-	return question{
-		rule:   rule,
-		yes:    fmt.Sprintf("%s was seen before by recent list %s%s", who, m.Name, how.String()),
-		no:     fmt.Sprintf("%s was not seen before by recent list %s%s", who, m.Name, how.String()),
-		list:   m.Name,
-		client: who,
+	if m := q.recent; m.Seconds != 0 && m.Action != netfilter.RecentRemove {
+		text += fmt.Sprintf(" within the last %d s", m.Seconds)
 	}
+	return text
 }
 
 // recentMasks are the masks of lists of addresses. A list has one, that of the
@@ -188,6 +194,9 @@ func (r *recentMasks) areAlike() bool {
 
 // maskedBy is the network that an address counts for, as its first address.
 func maskedBy(a netip.Addr, mask string) netip.Addr {
+	if mask == "255.255.255.255" && a.Is4() {
+		return a
+	}
 	bits, err := netip.ParseAddr(mask)
 	if err != nil || !a.IsValid() || bits.BitLen() != a.BitLen() {
 		return a

@@ -1,6 +1,10 @@
 package trace
 
-import "github.com/svcpath/svcpath/analyzer/netfilter"
+import (
+	"net/netip"
+
+	"github.com/svcpath/svcpath/analyzer/netfilter"
+)
 
 // room is memory of a walk that its steps use again and again, and the next
 // walk after it.
@@ -26,6 +30,9 @@ type room struct {
 	straightJumps int
 	// Of merged and base.
 	merging gathered
+	// Of recent.
+	client     netip.Addr
+	clientName string
 	// Of nat.
 	undecided, decided []particle
 	chosen             []choiceOfAddress

@@ -434,6 +434,10 @@ func (w *walk) act(rule *netfilter.Rule, p particle, out []exit) (_ []exit, next
 	case 0:
 		return append(out, exit{particle: p}), 0, false
 	case 1:
+		if jump, ok := rule.Jump(); ok {
+			w.doing = jump
+			return w.jump(rule, jump, p, out)
+		}
 		return w.do(rule, statements[0], p, out)
 	}
 	out = append(out, exit{particle: p})

@@ -14,22 +14,30 @@ func (w *walk) warm(chain *netfilter.Chain) {
 	if n := chain.NumRules(); n < 3 || n > mostWarmed {
 		return
 	}
-	var chains [mostWarmed]*netfilter.Chain
+	// One thing of each is read at a time, in short loops: the processor
+	// looks ahead a few hundred instructions.
+	var jumps [mostWarmed]*netfilter.Jump
 	var rules [2 * mostWarmed]*netfilter.Rule
-	numChains, numRules, sum := 0, 0, 0
+	var sources [2 * mostWarmed]*netfilter.Addr
+	var translations [2 * mostWarmed]*netfilter.DNAT
+	numJumps, numRules, numSources, numTranslations, sum := 0, 0, 0, 0, 0
 	for i := range chain.NumRules() {
-		if j, ok := chain.Rule(i).Jump(); ok && j.Chain != nil {
-			chains[numChains] = j.Chain
-			numChains++
+		if j, ok := chain.Rule(i).Jump(); ok {
+			jumps[numJumps] = j
+			numJumps++
 		}
 	}
-	for _, c := range chains[:numChains] {
-		sum += c.NumRules()
+	for _, j := range jumps[:numJumps] {
+		if j.Chain != nil {
+			sum += j.Chain.NumRules()
+		}
 	}
-	for _, c := range chains[:numChains] {
-		for i := range min(c.NumRules(), 2) {
-			rules[numRules] = c.Rule(i)
-			numRules++
+	for _, j := range jumps[:numJumps] {
+		if j.Chain != nil {
+			for i := range min(j.Chain.NumRules(), 2) {
+				rules[numRules] = j.Chain.Rule(i)
+				numRules++
+			}
 		}
 	}
 	for _, r := range rules[:numRules] {
@@ -38,10 +46,20 @@ func (w *walk) warm(chain *netfilter.Chain) {
 	for _, r := range rules[:numRules] {
 		if m := r.Matches(); len(m) > 0 {
 			if a, ok := m[0].(*netfilter.Addr); ok {
-				sum += int(a.Side)
+				sources[numSources] = a
+				numSources++
 			}
 		}
-		if d, ok := r.Target().(*netfilter.DNAT); ok && d.To().HasPorts {
+		if d, ok := r.Target().(*netfilter.DNAT); ok {
+			translations[numTranslations] = d
+			numTranslations++
+		}
+	}
+	for _, a := range sources[:numSources] {
+		sum += int(a.Side)
+	}
+	for _, d := range translations[:numTranslations] {
+		if d.Flags().Random {
 			sum++
 		}
 	}

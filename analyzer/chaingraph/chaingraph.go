@@ -34,6 +34,8 @@ type Graph struct {
 	callers     []int32   // numbers of jumps that lead to a chain, by chain
 	firstCaller []int32   // those of chain i are callers[firstCaller[i]:firstCaller[i+1]]
 
+	order    []int32   // each chain behind all that it leads to; nil if there are loops
+	spread   sync.Once // makes what follows when it is first asked for
 	hooks    []uint8   // bit h is set: the chain can be reached from netfilter.Hook h
 	paths    sync.Once // makes what follows when it is first asked for
 	distance []int32   // jumps from the nearest base chain; unreached when none leads there
@@ -84,11 +86,11 @@ func Build(t *netfilter.Table) *Graph {
 		}
 		g.first[i+1] = int32(len(g.jumps))
 	}
-	if order, ok := g.order(); ok {
-		g.spreadHooks(order)
+	if order, ok := g.findOrder(); ok {
+		g.order = order
 	} else {
 		components := g.components()
-		g.spreadHooksAround(components)
+		g.spread.Do(func() { g.spreadHooksAround(components) })
 		g.findLoops(components)
 	}
 	return g

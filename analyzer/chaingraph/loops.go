@@ -104,7 +104,7 @@ func (g *Graph) findLoops(components components) {
 		if walk.component == nil {
 			walk = newCycleSearch(g, components)
 		}
-		loop := Loop{Cycle: walk.shortest(members[0]), Reached: g.hooks[members[0]] != 0}
+		loop := Loop{Cycle: walk.shortest(members[0]), Reached: g.hooksOf(members[0]) != 0}
 		for _, i := range members {
 			loop.Chains = append(loop.Chains, g.chain(i))
 		}
@@ -126,7 +126,7 @@ type cycleSearch struct {
 }
 
 func newCycleSearch(g *Graph, components components) cycleSearch {
-	s := cycleSearch{g: g, component: make([]int32, len(g.hooks)), via: make([]int32, len(g.hooks))}
+	s := cycleSearch{g: g, component: make([]int32, len(g.called)), via: make([]int32, len(g.called))}
 	for n := range components.num() {
 		for _, i := range components.members(n) {
 			s.component[i], s.via[i] = int32(n), nowhere

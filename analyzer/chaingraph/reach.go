@@ -24,11 +24,11 @@ func (g *Graph) ownHooks() {
 // times is enough for kube-proxy's, sorted by name as they mostly are.
 const maxSweeps = 8
 
-// order finds an order in which each chain stands behind all that it leads to.
+// findOrder finds an order in which each chain stands behind all that it leads to.
 // There is one if no chain leads back to itself, as in every table that a kernel
 // holds. The chains are looked at in the order in which they lie in memory, over
 // and over; ok is false as well for tables that it would take long for.
-func (g *Graph) order() (order []int32, ok bool) {
+func (g *Graph) findOrder() (order []int32, ok bool) {
 	order = make([]int32, 0, len(g.called))
 	done := make([]bool, len(g.called))
 	settle := func(i int32) bool {
@@ -53,11 +53,17 @@ func (g *Graph) order() (order []int32, ok bool) {
 	return order, len(rest) == 0
 }
 
+// hooksOf are the hooks from which a chain can be reached, a bit each.
+func (g *Graph) hooksOf(i int32) uint8 {
+	g.spread.Do(g.spreadHooks)
+	return g.hooks[i]
+}
+
 // spreadHooks finds the hooks from which each chain can be reached, going back
 // from the last chain in order: whatever leads to a chain has been seen before it.
-func (g *Graph) spreadHooks(order []int32) {
+func (g *Graph) spreadHooks() {
 	g.ownHooks()
-	for _, i := range slices.Backward(order) {
+	for _, i := range slices.Backward(g.order) {
 		if hooks := g.hooks[i]; hooks != 0 {
 			for _, e := range g.out(i) {
 				if e.to != nowhere {
@@ -93,9 +99,9 @@ func (g *Graph) spreadHooksAround(components components) {
 // findPaths walks breadth first from all base chains at once, in the dump's
 // order, so that the paths are shortest and always the same.
 func (g *Graph) findPaths() {
-	g.distance = make([]int32, len(g.hooks))
-	g.via = make([]int32, len(g.hooks))
-	queue := make([]int32, 0, len(g.hooks))
+	g.distance = make([]int32, len(g.called))
+	g.via = make([]int32, len(g.called))
+	queue := make([]int32, 0, len(g.called))
 	for i, c := range g.Table.Chains() {
 		g.distance[i], g.via[i] = unreached, nowhere
 		if c.Base != nil {
@@ -123,7 +129,7 @@ func (g *Graph) Hooks(c *netfilter.Chain) []netfilter.Hook {
 	}
 	var hooks []netfilter.Hook
 	for h := netfilter.Ingress; h <= netfilter.Egress; h++ {
-		if g.hooks[i]&(1<<h) != 0 {
+		if g.hooksOf(i)&(1<<h) != 0 {
 			hooks = append(hooks, h)
 		}
 	}
@@ -133,14 +139,14 @@ func (g *Graph) Hooks(c *netfilter.Chain) []netfilter.Hook {
 // IsReachable reports whether a base chain leads to the chain, or it is one.
 func (g *Graph) IsReachable(c *netfilter.Chain) bool {
 	i, ok := g.index(c)
-	return ok && g.hooks[i] != 0
+	return ok && g.hooksOf(i) != 0
 }
 
 // Reachable are the chains that the base chains of a hook lead to, these
 // included, in the dump's order.
 func (g *Graph) Reachable(hook netfilter.Hook) iter.Seq[*netfilter.Chain] {
 	return g.chainsThat(func(i int32, _ *netfilter.Chain) bool {
-		return g.hooks[i]&(1<<hook) != 0
+		return g.hooksOf(i)&(1<<hook) != 0
 	})
 }
 

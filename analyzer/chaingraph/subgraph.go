@@ -20,7 +20,7 @@ const (
 // the roots; of the latter, only the rules on the way. rules are single rules
 // to select as well, with the ways to their chains.
 func (g *Graph) Subgraph(roots []*netfilter.Chain, rules []*netfilter.Rule) *Subgraph {
-	s := &Subgraph{Graph: g, chains: make([]uint8, len(g.hooks)), rules: map[*netfilter.Rule]bool{}}
+	s := &Subgraph{Graph: g, chains: make([]uint8, len(g.called)), rules: map[*netfilter.Rule]bool{}}
 	var down, up []int32
 	mark := func(queue *[]int32, i int32, bit uint8) {
 		if s.chains[i]&bit == 0 {

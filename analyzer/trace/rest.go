@@ -57,12 +57,11 @@ func (w *walk) endKnown(r rest, ps []particle) []particle {
 	}
 	left := ps[:0]
 	for _, p := range ps {
-		key, ok := w.restKey(r, rules, w.packet(p.packet))
-		if !ok {
+		if !w.askRest(r, rules, w.packet(p.packet)) {
 			left = append(left, p)
 			continue
 		}
-		end := w.restEnd(r, &key, p.packet)
+		end := w.restEnd(r, p.packet)
 		if !end.simple {
 			left = append(left, p)
 			continue
@@ -108,35 +107,38 @@ type restEnds struct {
 	keys numbering[restKey]
 	ends []restEnd
 	last [numRests]int32 // the one that was asked for last
+	key  restKey         // that is asked for now
 }
 
-// restKey is what a packet's end depends on; ok is false if a rule may know its
-// destination.
-func (w *walk) restKey(r rest, rules *restRules, p *packet) (key restKey, ok bool) {
+// askRest puts down as the key what a packet's end depends on; ok is false if a
+// rule may know its destination.
+func (w *walk) askRest(r rest, rules *restRules, p *packet) (ok bool) {
 	if !p.dst.IsValid() || !p.dstPort.known || rules.name(p) || p.balanced != 0 {
-		return key, false
+		return false
 	}
-	key = restKey{rest: r, protocol: w.flow.Protocol, state: w.flow.State, from: w.flow.From, is4: w.flow.Destination.Is4(), packet: *p}
+	key := &w.rests.key
+	*key = restKey{rest: r, protocol: w.flow.Protocol, state: w.flow.State, from: w.flow.From, is4: w.flow.Destination.Is4(), packet: *p}
 	key.packet.dst, key.packet.dstPort = netip.Addr{}, port{}
 	key.packet.ttl, key.packet.facts = 0, 0 // which no rule of those told looks at
 	for i, test := range rules.tests {
 		q := asking{walk: w, rule: test.rule, native: isNative(test.rule), packet: p}
 		answer := q.match(test.match)
 		if answer == maybe {
-			return key, false
+			return false
 		}
 		key.answers |= uint32(answer) << (2 * i)
 	}
 	if rules.masquerade {
 		key.masquerade = w.masqueradeAddress(p)
 	}
-	return key, true
+	return true
 }
 
-// restEnd is the end of packets like this one, which is taken there if none was
-// before.
-func (w *walk) restEnd(r rest, key *restKey, number int32) restEnd {
+// restEnd is the end of packets with the key, of which this is one: it is taken
+// there if none was before.
+func (w *walk) restEnd(r rest, number int32) restEnd {
 	known := &w.rests
+	key := &known.key
 	if n := known.last[r]; int(n) < len(known.ends) && known.keys.things[n] == *key {
 		return known.ends[n]
 	}

@@ -60,6 +60,7 @@ func (w *walk) goStraight(chain *netfilter.Chain, number int32) (e exit, ok bool
 			return e, false
 		}
 	}
+	w.warm(chain)
 	a := &w.ahead[w.numAhead]
 	w.numAhead++
 	*a = rulesAhead{chain: chain, packet: number, at: particle{packet: number, mass: wholeMass}, rules: candidates{in: w.tracer.indexes.of(chain)}}
@@ -85,19 +86,17 @@ func (w *walk) goStraight(chain *netfilter.Chain, number int32) (e exit, ok bool
 
 // actStraight has a rule's statements done to a packet that stays one.
 func (w *walk) actStraight(rule *netfilter.Rule, p particle) (e exit, ok bool) {
+	statements := rule.Statements()
+	if jump, ok := rule.Jump(); ok && len(statements) == 1 {
+		return w.jumpStraight(rule, jump, p)
+	}
 	e.particle = p
-	for _, statement := range rule.Statements() {
+	for _, statement := range statements {
 		switch s := statement.(type) {
 		case *netfilter.Jump:
-			if s.Chain == nil || w.straightJumps == maxStraightJumps {
+			if e, ok = w.jumpStraight(rule, s, e.particle); !ok {
 				return e, false
 			}
-			w.straightJumps++
-			inner, ok := w.goStraight(s.Chain, e.packet)
-			if !ok {
-				return e, false
-			}
-			e = w.comeBack(rule, s, e.particle, inner)
 		case *netfilter.VerdictMap:
 			return e, false
 		default:
@@ -113,4 +112,16 @@ func (w *walk) actStraight(rule *netfilter.Rule, p particle) (e exit, ok bool) {
 		}
 	}
 	return e, true
+}
+
+func (w *walk) jumpStraight(rule *netfilter.Rule, jump *netfilter.Jump, p particle) (e exit, ok bool) {
+	if jump.Chain == nil || w.straightJumps == maxStraightJumps {
+		return e, false
+	}
+	w.straightJumps++
+	inner, ok := w.goStraight(jump.Chain, p.packet)
+	if !ok {
+		return e, false
+	}
+	return w.comeBack(rule, jump, p, inner), true
 }

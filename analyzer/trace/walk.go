@@ -336,12 +336,12 @@ func (w *walk) enter(number int32) {
 	}
 	f := &w.frames[w.depth]
 	w.depth++
-	w.warm(v.chain)
 	f.visit, f.number, f.marker, f.begun = v, number, marker, false
 	if a := w.findAhead(v.chain, v.packet); a != nil {
 		f.rule, f.rules, f.tested, f.holds = a.rule, a.rules, true, a.holds
 		f.live = append(f.live[:0], a.at)
 	} else {
+		w.warm(v.chain)
 		f.rule, f.rules, f.tested = 0, candidates{in: w.tracer.indexes.of(v.chain)}, false
 		f.live = append(f.live[:0], particle{packet: v.packet, mass: wholeMass})
 	}

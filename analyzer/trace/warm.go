@@ -55,6 +55,11 @@ func (w *walk) warm(chain *netfilter.Chain) {
 			numTranslations++
 		}
 	}
+	for i := range chain.NumRules() {
+		if m := chain.Rule(i).Matches(); len(m) > 0 && m[0] != nil {
+			sum++
+		}
+	}
 	for _, a := range sources[:numSources] {
 		sum += int(a.Side)
 	}

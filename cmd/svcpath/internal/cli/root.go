@@ -111,6 +111,7 @@ func (p *program) analyze(inputs []string, analyze func(*snapshot.Snapshot) *ana
 	done := p.showProgress("analyzing")
 	defer done()
 	collectSeldom()
+	makeRoom(inputs)
 	snap, err := capture.Open(inputs, capture.Options{
 		NodeIPs: p.nodeIPs, PodCIDRs: p.podCIDRs, Strict: p.strict, Stdin: p.stdin,
 	})

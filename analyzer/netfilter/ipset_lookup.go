@@ -111,8 +111,8 @@ func (s *IPSet) matching(key *IPSetKey, mask uint8, to []int) []int {
 		if !ok {
 			continue
 		}
-		if n := *s.find(x, &want, mask); n != 0 {
-			to = append(to, int(n-1))
+		if at, _ := s.find(x, &want, mask); at.number != 0 {
+			to = append(to, int(at.number-1))
 		}
 	}
 	for _, n := range x.inexact {
@@ -130,8 +130,15 @@ type elementIndex struct {
 	// lengths are the different prefix lengths, the longest first: for each of
 	// them a key is looked for.
 	lengths [][2]uint8
-	slots   []uint32 // numbers of elements, plus 1; a power of two
-	inexact []uint32 // elements that stand for more than one value there
+	slots   []indexSlot // a power of two
+	inexact []uint32    // elements that stand for more than one value there
+}
+
+// An indexSlot is an element's, or empty. A part of its hash spares most looks
+// at elements that are others.
+type indexSlot struct {
+	hash   uint32
+	number uint32 // plus 1; 0 when it is empty
 }
 
 func (s *IPSet) index(mask uint8) *elementIndex {
@@ -141,8 +148,8 @@ func (s *IPSet) index(mask uint8) *elementIndex {
 		for size < 2*len(s.elements) {
 			size *= 2
 		}
-		x.slots = make([]uint32, size)
-		known := map[[2]uint8]bool{}
+		x.slots = make([]indexSlot, size)
+		known, last := map[[2]uint8]bool{}, [2]uint8{} // that many in a row have
 		for i := range s.elements {
 			e := &s.elements[i]
 			if e.inexactParts&mask != 0 {
@@ -150,9 +157,11 @@ func (s *IPSet) index(mask uint8) *elementIndex {
 				continue
 			}
 			slot := s.elementSlot(e, mask)
-			if at := s.find(x, &slot, mask); *at == 0 {
-				*at = uint32(i) + 1
-				known[s.lengths(e, mask)] = true
+			if at, hash := s.find(x, &slot, mask); at.number == 0 {
+				*at = indexSlot{hash, uint32(i) + 1}
+				if bits := s.lengths(e, mask); bits != last || len(known) == 0 {
+					known[bits], last = true, bits
+				}
 			}
 		}
 		for bits := range known {
@@ -165,13 +174,15 @@ func (s *IPSet) index(mask uint8) *elementIndex {
 	return x
 }
 
-// find is the place that an element which looks so has, or would have.
-func (s *IPSet) find(x *elementIndex, slot *slotKey, mask uint8) *uint32 {
-	last := uint32(len(x.slots) - 1)
-	for i := uint32(maphash.Bytes(seed, slot[:])) & last; ; i = (i + 1) & last {
+// find is the place that an element which looks so has, or would have, and what
+// of its hash stands there.
+func (s *IPSet) find(x *elementIndex, slot *slotKey, mask uint8) (*indexSlot, uint32) {
+	h := maphash.Bytes(seed, slot[:])
+	hash, last := uint32(h>>32), uint32(len(x.slots)-1)
+	for i := uint32(h) & last; ; i = (i + 1) & last {
 		at := &x.slots[i]
-		if *at == 0 || s.elementSlot(&s.elements[*at-1], mask) == *slot {
-			return at
+		if at.number == 0 || at.hash == hash && s.elementSlot(&s.elements[at.number-1], mask) == *slot {
+			return at, hash
 		}
 	}
 }

@@ -20,7 +20,9 @@ import (
 type balancer struct {
 	*builder
 	table *ipvs.Table // nil when it was not captured
-	sets  map[string]*netfilter.IPSet
+	// virtual is how many virtual servers of the family go by an address.
+	virtual int
+	sets    map[string]*netfilter.IPSet
 	// loopBack and kinds are the sets of the family that are asked most.
 	loopBack *netfilter.IPSet
 	kinds    []kindSet
@@ -47,10 +49,10 @@ type balancer struct {
 	nodeName string
 	nodeOf   map[netip.Addr]string
 
-	entries map[dial]*ipvsDraft
-	order   []*ipvsDraft
-	ranges  map[dial][]netip.Prefix // of KUBE-LOAD-BALANCER-SOURCE-CIDR
-	pools   *pools
+	drafts ipvsDrafts
+	order  []*ipvsDraft
+	ranges map[dial][]netip.Prefix // of KUBE-LOAD-BALANCER-SOURCE-CIDR
+	pools  *pools
 
 	mismatches []Mismatch
 	results    []*ipvsService
@@ -170,7 +172,7 @@ func newBalancer(s *snapshot.Snapshot, family netfilter.Family, nat, filter *net
 	}
 	b := &balancer{
 		builder: &builder{snapshot: s, family: family, nat: nat, filter: filter, natGraph: graphOf(nat), filterGraph: graphOf(filter)},
-		table:   s.IPVS, sets: sets, pools: newPools(s.IPVS),
+		table:   s.IPVS, sets: sets,
 		claims: map[dial][]claim{}, ranges: map[dial][]netip.Prefix{},
 	}
 	b.readMarks()
@@ -179,8 +181,22 @@ func newBalancer(s *snapshot.Snapshot, family netfilter.Family, nat, filter *net
 	for _, k := range kindSets {
 		b.kinds = append(b.kinds, kindSet{b.set(k.name), k.kind})
 	}
+	if b.table != nil {
+		for _, v := range b.table.Services() {
+			if v.Family == family && v.Mark == 0 && v.Address.IsValid() {
+				b.virtual++
+			}
+		}
+	}
+	b.pools = newPools(b.table, b.virtual/2) // an entry often has another's
+	b.drafts = newIPVSDrafts(b.table, family)
 	listed := b.set(kubeproxy.IPVSAddressesSet)
-	n := len(s.Addresses)
+	n := 0
+	for _, a := range s.Addresses {
+		if ipvs.FamilyOf(a.Prefix.Addr()) == family {
+			n++
+		}
+	}
 	if listed != nil {
 		n = max(n, listed.NumElements())
 	}

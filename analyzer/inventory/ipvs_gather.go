@@ -22,6 +22,7 @@ type ipvsDraft struct {
 	local   ternary
 	service *ipvsService
 	guessed bool
+	alike   *ipvsDraft // the next of pool.clusterIPs
 }
 
 // What the sets hold for kinds of entries. Of an entry that is in several, the
@@ -47,10 +48,8 @@ type kindSet struct {
 // gather collects entries: of virtual servers, of what the sets have besides,
 // and of what the objects ask for besides.
 func (b *balancer) gather() {
-	if b.table == nil {
-		b.entries = map[dial]*ipvsDraft{}
-	} else {
-		b.entries = make(map[dial]*ipvsDraft, len(b.table.Services()))
+	if b.table != nil {
+		b.order = make([]*ipvsDraft, 0, b.virtual)
 		for _, v := range b.table.Services() {
 			if v.Family == b.family && v.Mark == 0 && v.Address.IsValid() {
 				b.addVirtual(v)
@@ -81,12 +80,17 @@ func compareDials(x, y dial) int {
 // draft is the entry of a dial, made when there is none. Once it is known what
 // kind of entry it is, nobody's guess counts.
 func (b *balancer) draft(d dial, kind Kind, assumed bool) *ipvsDraft {
-	e := b.entries[d]
+	return b.draftAt(b.drafts.virtual(d), d, kind, assumed)
+}
+
+// draftAt is draft, where the virtual server of the dial is known.
+func (b *balancer) draftAt(v *ipvs.VirtualServer, d dial, kind Kind, assumed bool) *ipvsDraft {
+	e := b.drafts.get(v, d)
 	if e == nil {
 		e = b.memory.drafts.one()
 		e.dial, e.kind, e.kindAssumed = d, kind, assumed
 		e.claim, _ = b.claimOf(d)
-		b.entries[d] = e
+		b.drafts.put(v, e)
 		b.order = append(b.order, e)
 	} else if e.kindAssumed && !assumed {
 		e.kind, e.kindAssumed = kind, false
@@ -97,10 +101,15 @@ func (b *balancer) draft(d dial, kind Kind, assumed bool) *ipvsDraft {
 func (b *balancer) addVirtual(v *ipvs.VirtualServer) {
 	d := dial{v.Address, v.Protocol, v.Port}
 	kind, assumed := b.kindOf(d)
-	if kind == NodePort {
-		d.address = netip.Addr{}
+	var e *ipvsDraft
+	if _, hasKey := v.Key(); hasKey && kind != NodePort {
+		e = b.draftAt(v, d, kind, assumed)
+	} else {
+		if kind == NodePort {
+			d.address = netip.Addr{}
+		}
+		e = b.draft(d, kind, assumed)
 	}
-	e := b.draft(d, kind, assumed)
 	if e.virtual == nil {
 		n := v.Number() // most have one; it is the table's list
 		e.virtual = b.table.Services()[n : n+1 : n+1]

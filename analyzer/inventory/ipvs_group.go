@@ -30,7 +30,6 @@ func (b *balancer) group() {
 		}
 		e.service = svc
 	}
-	clusterIPs := map[*pool][]*ipvsDraft{} // by their real servers
 	for _, e := range b.order {
 		if e.service != nil || e.kind != ClusterIP {
 			continue
@@ -38,14 +37,14 @@ func (b *balancer) group() {
 		e.service = b.newServiceOf(e)
 		e.service.Port = e.port
 		if p := b.pools.sameEndpoints(b.pools.pool(e.virtual)); p != nil {
-			clusterIPs[p] = append(clusterIPs[p], e)
+			e.alike, p.clusterIPs = p.clusterIPs, e
 		}
 	}
 	for _, e := range b.order {
 		if e.service != nil {
 			continue
 		}
-		if own := b.guess(e, clusterIPs); own != nil {
+		if own := b.guess(e); own != nil {
 			e.guessed, own.service.Guessed = true, true
 			e.service = own.service
 			continue
@@ -92,14 +91,14 @@ func (b *balancer) newServiceOf(e *ipvsDraft) *ipvsService {
 // guess is the only cluster IP whose real servers are those of an external
 // entry, and, but for node ports, whose port is the entry's; nil if there is
 // none or more than one.
-func (b *balancer) guess(e *ipvsDraft, clusterIPs map[*pool][]*ipvsDraft) *ipvsDraft {
+func (b *balancer) guess(e *ipvsDraft) *ipvsDraft {
 	var found *ipvsDraft
 	for i := range e.virtual {
 		p := b.pools.sameEndpoints(b.pools.pool(e.virtual[i:]))
 		if p == nil {
 			continue
 		}
-		for _, own := range clusterIPs[p] {
+		for own := p.clusterIPs; own != nil; own = own.alike {
 			if own.protocol != e.protocol || e.kind != NodePort && own.port != e.port || own == found {
 				continue
 			}

@@ -83,7 +83,8 @@ func (b *balancer) judgeEntry(svc *ipvsService, e *ipvsDraft, own *ipvsDraft) *E
 	r := b.memory.reasons.one()
 	r.b, r.entry, r.draft, r.own, r.pool = b, entry, e, own, p
 	entry.Reason = r
-	refusal := b.refuse(e)
+	c := b.clientTo(e)
+	refusal := b.refuse(e, c)
 	entry.Verdict = b.verdict(r, refusal.refused)
 	if r.at != nil { // what is not as it should be stands first
 		p = r.pool
@@ -92,7 +93,7 @@ func (b *balancer) judgeEntry(svc *ipvsService, e *ipvsDraft, own *ipvsDraft) *E
 		entry.Virtual[0], entry.Virtual[i] = entry.Virtual[i], entry.Virtual[0]
 	}
 	entry.Endpoints = svc.endpoints(p)
-	masquerade, path := b.masquerade(e, p)
+	masquerade, path := b.masquerade(e, c, p)
 	entry.Masquerade = masquerade
 	switch {
 	case entry.Verdict == NoEndpoints || entry.Verdict == Broken:

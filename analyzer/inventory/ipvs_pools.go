@@ -1,7 +1,6 @@
 package inventory
 
 import (
-	"bytes"
 	"encoding/binary"
 	"hash/maphash"
 	"slices"
@@ -23,24 +22,25 @@ type pools struct {
 	ratio      ipvs.Share
 	ratioShare *Share
 
-	none       *pool        // of no virtual server
-	endpoints  []Endpoint   // room for those of the pools to come,
-	weights    []weight     // and for their weights
-	ratios     []ipvs.Share // room for those of one virtual server,
-	order      []int        // for the order of its real servers,
-	key, other []byte       // and for keys
+	none      *pool        // of no virtual server
+	endpoints []Endpoint   // room for those of the pools to come,
+	weights   []weight     // and for their weights
+	ratios    []ipvs.Share // room for those of one virtual server,
+	order     []int        // for the order of its real servers,
+	key       []byte       // and for what is hashed
 }
 
 // poolsSeed is that of the hashes, which no text can foresee.
 var poolsSeed = maphash.MakeSeed()
 
-func newPools(t *ipvs.Table) *pools {
+// newPools has room for about so many pools.
+func newPools(t *ipvs.Table, room int) *pools {
 	n := 0
 	if t != nil {
 		n = len(t.Services())
 	}
 	return &pools{
-		of: make([]*pool, n), hashed: make(map[uint64]*pool, n/2), alike: map[uint64]*pool{},
+		of: make([]*pool, n), hashed: make(map[uint64]*pool, room), alike: make(map[uint64]*pool, room),
 		shares: map[ipvs.Share]*Share{}, none: &pool{open: true},
 	}
 }
@@ -56,10 +56,9 @@ func (p *pools) pool(virtual []*ipvs.VirtualServer) *pool {
 	if *known != nil {
 		return *known
 	}
-	p.key = appendPoolKey(p.key[:0], v)
-	hash := maphash.Bytes(poolsSeed, p.key)
+	hash := p.hash(v)
 	for q := p.hashed[hash]; q != nil; q = q.next {
-		if p.other = appendPoolKey(p.other[:0], q.first); bytes.Equal(p.key, p.other) {
+		if samePool(q.first, v) {
 			*known = q
 			return q
 		}
@@ -70,35 +69,39 @@ func (p *pools) pool(virtual []*ipvs.VirtualServer) *pool {
 	return q
 }
 
-// appendPoolKey appends all that read makes a pool of.
-func appendPoolKey(b []byte, v *ipvs.VirtualServer) []byte {
-	servers := v.Servers()
-	b = binary.LittleEndian.AppendUint32(b, uint32(len(servers)))
-	b = appendFlags(b, v.Partial)
+// hash is that of where the real servers are.
+func (p *pools) hash(v *ipvs.VirtualServer) uint64 {
+	servers, key := v.Servers(), p.key[:0]
 	for i := range servers {
-		s := &servers[i]
-		takes, sure := s.Takes()
-		b = appendFlags(b, s.Address.Is4(), s.Address.Is6(), s.PortKnown, s.WeightKnown, takes, sure)
-		if s.Address.Is4() {
+		if s := &servers[i]; s.Address.Is4() {
 			four := s.Address.As4()
-			b = append(b, four[:]...)
+			key = append(key, four[0], four[1], four[2], four[3], byte(s.Port), byte(s.Port>>8))
 		} else {
-			b, _ = s.Address.AppendBinary(b) // never fails
+			key, _ = s.Address.AppendBinary(key) // never fails
+			key = binary.LittleEndian.AppendUint16(key, s.Port)
 		}
-		b = binary.LittleEndian.AppendUint16(b, s.Port)
-		b = binary.LittleEndian.AppendUint32(b, s.Weight)
 	}
-	return append(b, v.Scheduler...)
+	p.key = key
+	return maphash.Bytes(poolsSeed, key)
 }
 
-func appendFlags(b []byte, flags ...bool) []byte {
-	bits := byte(0)
-	for i, f := range flags {
-		if f {
-			bits |= 1 << i
+// samePool compares all that read makes a pool of.
+func samePool(v, w *ipvs.VirtualServer) bool {
+	a, b := v.Servers(), w.Servers()
+	if len(a) != len(b) || v.Partial != w.Partial || v.Scheduler != w.Scheduler {
+		return false
+	}
+	for i := range a {
+		s, t := &a[i], &b[i]
+		if s.Address != t.Address || s.Port != t.Port || s.PortKnown != t.PortKnown || s.Weight != t.Weight || s.WeightKnown != t.WeightKnown {
+			return false
+		}
+		takes, sure := s.Takes()
+		if takes2, sure2 := t.Takes(); takes != takes2 || sure != sure2 {
+			return false
 		}
 	}
-	return append(b, bits)
+	return true
 }
 
 // read makes the pool of a virtual server.

@@ -62,11 +62,11 @@ func (p *pool) all() string {
 func TestPools(t *testing.T) {
 	r := rand.New(rand.NewPCG(7, 3))
 	table := someServers(r, 3000)
-	shared := newPools(table)
+	shared := newPools(table, 10)
 	different := map[*pool]bool{}
 	bySame := map[string]*pool{} // by their endpoints
 	for i, v := range table.Services() {
-		got, own := shared.pool(table.Services()[i:]), newPools(table).read(v)
+		got, own := shared.pool(table.Services()[i:]), newPools(table, 0).read(v)
 		if got.all() != own.all() {
 			t.Fatalf("%s:\n%s, expected\n%s", v, got.all(), own.all())
 		}
@@ -106,7 +106,7 @@ func TestPools(t *testing.T) {
 // TestPoolScopes asks pools for their endpoints in every scope.
 func TestPoolScopes(t *testing.T) {
 	table := someServers(rand.New(rand.NewPCG(1, 1)), 50)
-	all := newPools(table)
+	all := newPools(table, 0)
 	for i := range table.Services() {
 		p := all.pool(table.Services()[i:])
 		for _, scope := range []Scope{"", ClusterScope, LocalScope, ClusterScope, ""} {

@@ -64,7 +64,8 @@ func (b *balancer) readRules() {
 	}
 }
 
-// clientTo is the packet that an entry is judged by.
+// clientTo is the packet that an entry is judged by. It is good until it is asked
+// again.
 func (b *balancer) clientTo(e *ipvsDraft) *client {
 	c := &b.memory.client
 	*c = client{protocol: e.protocol, port: e.port, local: maybe, sets: b.sets, to: c.to[:0]}
@@ -167,9 +168,9 @@ func (w *ruleWalk) refuse(r *netfilter.Rule, cond condition) ternary {
 	return cond.holds
 }
 
-// masquerade follows the packet through nat's PREROUTING. The path that it gives
-// is good until it is asked again.
-func (b *balancer) masquerade(e *ipvsDraft, p *pool) (Masquerading, []*netfilter.Rule) {
+// masquerade follows the packet to an entry through nat's PREROUTING. The path
+// that it gives is good until it is asked again.
+func (b *balancer) masquerade(e *ipvsDraft, c *client, p *pool) (Masquerading, []*netfilter.Rule) {
 	w := b.memory.masquerade.begin()
 	switch {
 	case b.marking == nil && b.nat.Complete:
@@ -181,7 +182,7 @@ func (b *balancer) masquerade(e *ipvsDraft, p *pool) (Masquerading, []*netfilter
 			w.path = append(w.path, b.entered)
 		}
 		if b.entered != nil || !b.nat.Complete {
-			b.through(w, b.clientTo(e), b.marking, yes)
+			b.through(w, c, b.marking, yes)
 		}
 		if b.entered != nil && len(w.path) == 1 {
 			w.path = w.path[:0]
@@ -224,13 +225,13 @@ func jumpTo(from, to *netfilter.Chain) *netfilter.Rule {
 // refuse follows the packet to a service's address through the chain that
 // refuses what is no service's port (KUBE-IPVS-FILTER, since 1.26). Node ports
 // are not its business. The walk is good until it is asked again.
-func (b *balancer) refuse(e *ipvsDraft) *ruleWalk {
+func (b *balancer) refuse(e *ipvsDraft, c *client) *ruleWalk {
 	w := b.memory.refusal.begin()
 	if e.kind == NodePort || b.refusingFrom == nil {
 		return w
 	}
 	w.path = append(w.path, b.refusingFrom)
-	b.through(w, b.clientTo(e), b.refusing, yes)
+	b.through(w, c, b.refusing, yes)
 	return w
 }
 

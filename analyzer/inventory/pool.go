@@ -31,6 +31,9 @@ type pool struct {
 	// next and nextAlike are those with the same hash; see pools.
 	next, nextAlike *pool
 	alike           *pool
+	// clusterIPs are those without an object that have its endpoints, kept by the
+	// pool that stands for all; see ipvsDraft.alike.
+	clusterIPs *ipvsDraft
 }
 
 // A weight is that of a real server.

@@ -144,11 +144,16 @@ func (p *textPrinter) appendScopeShares(b []byte, endpoints []inventory.Endpoint
 	}
 	b = strconv.AppendInt(b, int64(len(endpoints)), 10)
 	low, high := 1.0, 0.0
+	var last *inventory.Share // most have the same
 	for i := range endpoints {
 		share := endpoints[i].Probability
 		if share == nil {
 			return b
 		}
+		if share == last {
+			continue
+		}
+		last = share
 		low, high = min(low, share.Float64()), max(high, share.Float64())
 	}
 	b = append(b, " × "...)

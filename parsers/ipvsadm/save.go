@@ -61,7 +61,7 @@ func ParseSave(at source.Cursor, foreign func(line string) bool) (t *Text, next 
 	r := saveReader{reader: newReader(at), odd: map[string]*ipvs.VirtualServer{}}
 	// Nearly all lines are of real servers; a text of as many virtual servers
 	// as can be makes its table grow.
-	const usual = 1000 // bytes for a virtual server, with its real servers
+	const usual = 500 // bytes for a virtual server, with its real servers
 	r.table.Expect((len(at.File.Text) - at.Offset) / usual)
 	next = at
 	for at.More() {

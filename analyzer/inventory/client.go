@@ -26,6 +26,9 @@ type client struct {
 	budget *int
 	// room is for what one test notes; nil where that is kept.
 	room []netip.Prefix
+	// asked are the sets that rules have asked for the client, and what they
+	// answered.
+	asked []askedSet
 }
 
 // ternary is an answer that may be open.

@@ -85,6 +85,7 @@ type balancerMemory struct {
 	paths     ipvsPaths
 
 	client              client
+	except              [4]netip.Prefix // for what its tests note
 	masquerade, refusal ruleWalk
 	found               []SetElement
 }
@@ -238,7 +239,13 @@ func (b *balancer) set(name string) *netfilter.IPSet {
 
 // holds looks for a dial in one of kube-proxy's sets.
 func (b *balancer) holds(name string, d dial) ternary {
-	_, answer := holds(b.set(name), d, nil)
+	return has(b.set(name), d)
+}
+
+// has is holds, of which nobody asks for the elements.
+func has(set *netfilter.IPSet, d dial) ternary {
+	var room [4]SetElement
+	_, answer := holds(set, d, room[:0])
 	return answer
 }
 
@@ -259,9 +266,9 @@ func holds(set *netfilter.IPSet, d dial, found []SetElement) (elements []SetElem
 	return found, maybe
 }
 
-// isLocal is Snapshot.IsLocal for the family.
-func (b *balancer) isLocal(a netip.Addr) (local, known bool) {
-	return b.addresses[a]&ownAddress != 0 || a.IsLoopback(), b.hasOwn
+// isLocal is Snapshot.IsLocal for the family, of an address with this use.
+func (b *balancer) isLocal(a netip.Addr, use addressUse) (local, known bool) {
+	return use&ownAddress != 0 || a.IsLoopback(), b.hasOwn
 }
 
 // onNode tells whether an address is one of the node's own, those of

@@ -83,6 +83,17 @@ func (b *balancer) draft(d dial, kind Kind, assumed bool) *ipvsDraft {
 	return b.draftAt(b.drafts.virtual(d), d, kind, assumed)
 }
 
+// draftOf is the entry of a virtual server.
+func (b *balancer) draftOf(v *ipvs.VirtualServer, kind Kind, assumed bool) *ipvsDraft {
+	d := dial{v.Address, v.Protocol, v.Port}
+	if kind == NodePort {
+		d.address = netip.Addr{}
+	} else if _, hasKey := v.Key(); hasKey {
+		return b.draftAt(v, d, kind, assumed)
+	}
+	return b.draft(d, kind, assumed)
+}
+
 // draftAt is draft, where the virtual server of the dial is known.
 func (b *balancer) draftAt(v *ipvs.VirtualServer, d dial, kind Kind, assumed bool) *ipvsDraft {
 	e := b.drafts.get(v, d)
@@ -99,17 +110,8 @@ func (b *balancer) draftAt(v *ipvs.VirtualServer, d dial, kind Kind, assumed boo
 }
 
 func (b *balancer) addVirtual(v *ipvs.VirtualServer) {
-	d := dial{v.Address, v.Protocol, v.Port}
-	kind, assumed := b.kindOf(d)
-	var e *ipvsDraft
-	if _, hasKey := v.Key(); hasKey && kind != NodePort {
-		e = b.draftAt(v, d, kind, assumed)
-	} else {
-		if kind == NodePort {
-			d.address = netip.Addr{}
-		}
-		e = b.draft(d, kind, assumed)
-	}
+	kind, assumed := b.kindOf(dial{v.Address, v.Protocol, v.Port})
+	e := b.draftOf(v, kind, assumed)
 	if e.virtual == nil {
 		n := v.Number() // most have one; it is the table's list
 		e.virtual = b.table.Services()[n : n+1 : n+1]
@@ -124,7 +126,7 @@ func (b *balancer) kindOf(d dial) (kind Kind, assumed bool) {
 		return c.kind, false
 	}
 	for _, k := range b.kinds {
-		if _, in := holds(k.set, d, nil); in == yes {
+		if has(k.set, d) == yes {
 			return k.kind, false
 		}
 	}

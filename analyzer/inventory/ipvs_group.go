@@ -222,7 +222,7 @@ func (b *balancer) healthCheck(o *cluster.Service) uint16 {
 // whose packets to itself are masqueraded. kube-proxy lists every one of them
 // (pkg/proxy/ipvs/proxier.go, KUBE-LOOP-BACK).
 func (b *balancer) localEndpoint(to netip.AddrPort, protocol uint8) ternary {
-	_, in := holds(b.loopBack, dial{to.Addr(), protocol, to.Port()}, nil)
+	in := has(b.loopBack, dial{to.Addr(), protocol, to.Port()})
 	if in == maybe && b.nodeOf != nil {
 		if node, ok := b.nodeOf[to.Addr()]; ok {
 			return ternaryOf(node == b.nodeName)

@@ -87,7 +87,8 @@ func (b *balancer) missingSets(e *ipvsDraft) []string {
 	lacks := func(names ...string) []string {
 		var missing []string
 		for _, name := range names {
-			if b.holds(name, e.dial) != no {
+			set := b.set(name)
+			if slices.ContainsFunc(e.elements, func(in SetElement) bool { return in.Set == set }) || has(set, e.dial) != no {
 				return nil
 			}
 			missing = append(missing, kubeproxy.SetName(name, b.family))

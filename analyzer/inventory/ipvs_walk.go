@@ -68,7 +68,10 @@ func (b *balancer) readRules() {
 // again.
 func (b *balancer) clientTo(e *ipvsDraft) *client {
 	c := &b.memory.client
-	*c = client{protocol: e.protocol, port: e.port, local: maybe, sets: b.sets, to: c.to[:0]}
+	*c = client{
+		protocol: e.protocol, port: e.port, local: maybe, sets: b.sets,
+		to: c.to[:0], room: b.memory.except[:0], asked: c.asked[:0],
+	}
 	if e.kind == NodePort {
 		c.local = yes
 		for _, v := range e.virtual {
@@ -77,9 +80,10 @@ func (b *balancer) clientTo(e *ipvsDraft) *client {
 		return c
 	}
 	c.to = append(c.to, e.address)
-	if local, known := b.isLocal(e.address); known {
+	use := b.addresses[e.address]
+	if local, known := b.isLocal(e.address, use); known {
 		c.local = ternaryOf(local)
-	} else if b.addresses[e.address]&serviceAddress != 0 {
+	} else if use&serviceAddress != 0 {
 		c.local = yes // kube-proxy lists what it has put on kube-ipvs0
 	}
 	return c

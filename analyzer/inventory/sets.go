@@ -2,6 +2,7 @@ package inventory
 
 import (
 	"net/netip"
+	"slices"
 
 	"github.com/svcpath/svcpath/analyzer/ipvs"
 	"github.com/svcpath/svcpath/analyzer/kubeproxy"
@@ -29,23 +30,52 @@ func (e SetElement) Pos() source.Position {
 // others by its source only leaves the answer open, and no set of the kernel's
 // that holds services' addresses holds a client's.
 func (c *client) inSet(m *netfilter.InSet) ternary {
-	set := c.sets[m.Set.Name]
-	if set == nil || len(set.Parts()) == 0 || m.ReturnNoMatch || m.Packets != nil || m.Bytes != nil {
+	if m.ReturnNoMatch || m.Packets != nil || m.Bytes != nil {
 		return maybe
 	}
+	for i := range c.asked {
+		if a := &c.asked[i]; a.name == m.Set.Name && slices.Equal(a.sides, m.Set.Sides) {
+			return a.answer.xor(m.Not)
+		}
+	}
+	set := c.sets[m.Set.Name]
+	if set == nil || len(set.Parts()) == 0 {
+		return maybe
+	}
+	answer := c.askSet(set, m.Set.Sides)
+	if len(c.asked) < maxAsked {
+		c.asked = append(c.asked, askedSet{m.Set.Name, m.Set.Sides, answer})
+	}
+	return answer.xor(m.Not)
+}
+
+// An askedSet is what a set has answered to a rule: kube-proxy has several rules
+// for one set.
+type askedSet struct {
+	name   string
+	sides  []netfilter.Side
+	answer ternary
+}
+
+// maxAsked is how many answers a client keeps: to look for one among many takes
+// longer than to ask.
+const maxAsked = 12
+
+// askSet asks a set for all destinations.
+func (c *client) askSet(set *netfilter.IPSet, sides []netfilter.Side) ternary {
 	to := c.to
 	if len(to) == 0 {
 		to = []netip.Addr{{}} // the address is not known; a set of ports needs none
 	}
 	answer := maybe
 	for i, addr := range to {
-		one := c.inSetAt(set, m.Set.Sides, addr)
+		one := c.inSetAt(set, sides, addr)
 		if i > 0 && one != answer {
 			return maybe
 		}
 		answer = one
 	}
-	return answer.xor(m.Not)
+	return answer
 }
 
 func (c *client) inSetAt(set *netfilter.IPSet, sides []netfilter.Side, to netip.Addr) ternary {

@@ -96,6 +96,15 @@ func (v *VirtualServer) String() string {
 	return ProtocolName(v.Protocol) + " " + v.Dial()
 }
 
+// AppendTo appends String to text.
+func (v *VirtualServer) AppendTo(b []byte) []byte {
+	if v.Mark != 0 || v.Name != "" || !v.Address.IsValid() {
+		return append(b, v.String()...)
+	}
+	b = append(append(b, ProtocolName(v.Protocol)...), ' ')
+	return netip.AddrPortFrom(v.Address, v.Port).AppendTo(b)
+}
+
 // Dial is the address and port, as the text has it where that is not known.
 func (v *VirtualServer) Dial() string {
 	if v.Name != "" || !v.Address.IsValid() {

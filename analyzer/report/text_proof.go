@@ -122,7 +122,12 @@ func appendEntryPath(b []byte, e *inventory.Entry) []byte {
 	if len(e.Path) > 0 {
 		b = append(b, "; "...)
 	}
-	b = appendEscaped(append(b, "IPVS: "...), e.Virtual[0].String())
+	b = append(b, "IPVS: "...)
+	if v := e.Virtual[0]; v.Name == "" {
+		b = v.AppendTo(b)
+	} else {
+		b = appendEscaped(b, v.String())
+	}
 	if n := len(e.Virtual); n > 1 {
 		b = append(strconv.AppendInt(append(b, " and "...), int64(n-1), 10), " more"...)
 	}

@@ -26,7 +26,7 @@ type node struct {
 func newNode(s *snapshot.Snapshot) node {
 	n := node{
 		snapshot:  s,
-		own:       map[netip.Addr][]string{},
+		own:       make(map[netip.Addr][]string, len(s.Addresses)),
 		byLink:    map[string][]netip.Prefix{},
 		broadcast: map[netip.Addr]bool{netip.AddrFrom4([4]byte{127, 255, 255, 255}): true},
 		edges:     map[netip.Addr]bool{},

@@ -12,11 +12,11 @@ import (
 // that the user names. Without any the node's addresses stay unknown.
 func setAddresses(snap *snapshot.Snapshot, named []netip.Addr) {
 	shown := len(snap.Addresses) > 0
-	seen := map[snapshot.Address]bool{}
+	seen := make(map[snapshot.Address]struct{}, len(snap.Addresses))
 	snap.Addresses = slices.DeleteFunc(snap.Addresses, func(a snapshot.Address) bool {
-		again := seen[a]
-		seen[a] = true
-		return again
+		before := len(seen)
+		seen[a] = struct{}{}
+		return len(seen) == before
 	})
 	switch {
 	case shown:

@@ -59,7 +59,7 @@ func ParseAddr(at source.Cursor, foreign func(line string) bool) (addrs []snapsh
 			} else {
 				remarks.Add(unread(at, line, familyOf[word]+" address with its prefix length"))
 			}
-		case blank || foreign(line):
+		case blank || word != lifetime && foreign(line):
 			return addrs, remarks.All(), next
 		case isDetail(word):
 		case !indented(line) || strings.HasPrefix(word, "```"):
@@ -70,6 +70,10 @@ func ParseAddr(at source.Cursor, foreign func(line string) bool) (addrs []snapsh
 	}
 	return addrs, remarks.All(), next
 }
+
+// lifetime begins every second line for an address. No other format's line begins
+// with it.
+const lifetime = "valid_lft"
 
 var familyOf = map[string]string{"inet": "an IPv4", "inet6": "an IPv6"}
 
@@ -96,7 +100,7 @@ func interfaceName(line string) (name string, ok bool) {
 // isDetail tells the words that begin a line below an interface, for text that
 // lost its indentation. Indented lines need no such word.
 func isDetail(word string) bool {
-	return strings.HasPrefix(word, "link/") || word == "valid_lft" || word == "altname"
+	return strings.HasPrefix(word, "link/") || word == lifetime || word == "altname"
 }
 
 // parseInet reads what stands behind "inet" or "inet6". An address that iface

@@ -1,0 +1,64 @@
+package inventory
+
+import (
+	"math/rand/v2"
+	"net/netip"
+	"testing"
+
+	"github.com/svcpath/svcpath/analyzer/ipvs"
+	"github.com/svcpath/svcpath/analyzer/netfilter"
+)
+
+// TestDrafts compares entries that are found by virtual servers with those that
+// a map has, for virtual servers with and without keys, sets' elements and node
+// ports.
+func TestDrafts(t *testing.T) {
+	r := rand.New(rand.NewPCG(5, 9))
+	kinds := []Kind{ClusterIP, NodePort, ExternalIP}
+	address := func() netip.Addr { return netip.AddrFrom4([4]byte{10, 0, 0, byte(r.IntN(8))}) }
+	protocol := func() uint8 { return []uint8{netfilter.TCP, netfilter.UDP}[r.IntN(2)] }
+	found := 0
+	for range 200 {
+		table := &ipvs.Table{}
+		for range 20 {
+			v := ipvs.VirtualServer{Family: netfilter.IPv4, Protocol: protocol(), Address: address(), Port: uint16(r.IntN(3)), PortKnown: true}
+			if r.IntN(4) == 0 {
+				v.PortKnown, v.Name = false, v.Address.String()+":"+string(rune('a'+r.IntN(5)))
+			}
+			table.Add(v)
+		}
+		b := &balancer{table: table, drafts: newIPVSDrafts(table, netfilter.IPv4)}
+		known := map[dial]*ipvsDraft{}
+		check := func(d dial, got *ipvsDraft) {
+			if want := known[d]; want != nil {
+				found++
+				if got != want {
+					t.Fatalf("%v has two entries", d)
+				}
+			} else if got.dial != d {
+				t.Fatalf("%v gets the entry of %v", d, got.dial)
+			}
+			known[d] = got
+		}
+		for _, v := range table.Services() {
+			d, kind := dial{v.Address, v.Protocol, v.Port}, kinds[r.IntN(3)]
+			if kind == NodePort {
+				d.address = netip.Addr{}
+			}
+			check(d, b.draftOf(v, kind, true))
+		}
+		for range 60 {
+			d := dial{address(), protocol(), uint16(r.IntN(4))}
+			if r.IntN(4) == 0 {
+				d.address = netip.Addr{}
+			}
+			check(d, b.draft(d, kinds[r.IntN(3)], false))
+		}
+		if len(b.order) != len(known) {
+			t.Fatalf("%d entries for %d dials", len(b.order), len(known))
+		}
+	}
+	if found < 1000 {
+		t.Errorf("%d dials were asked for again: the test does not ask what it should", found)
+	}
+}

@@ -63,7 +63,8 @@ func (t *Tracer) Meets(f Flow, e Expectation) (settled Flow, meets bool, err err
 	if f, err = t.settled(f); err != nil {
 		return f, false, err
 	}
-	w := newWalk(t, f, noSteps)
+	w := newWalk(t, f, endsOnly)
+	w.anySource = e.Masquerade == nil
 	w.journey()
 	defer w.over()
 	if e.RejectWith != "" || len(e.Endpoints) > fewEndpoints {

@@ -14,17 +14,24 @@ import (
 func TestMeets(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		dump := drawDump(rt)
-		tracer := trace.New(read(t, dump+node))
+		if rapid.Bool().Draw(rt, "node known") {
+			dump += node
+		}
+		tracer := trace.New(read(t, dump))
 		for _, f := range []trace.Flow{outside("192.0.2.10:80"), outside("10.1.0.5:81"), pod("203.0.113.5:80"), local("203.0.113.5:80")} {
 			checkMeets(t, tracer, f)
 		}
 	})
 	for _, name := range []string{"service-zoo", "ipvs-service-zoo", "nftables-service-zoo"} {
 		s := sample(t, name)
-		tracer := trace.New(s)
+		alone := *s
+		alone.Addresses, alone.Routes = nil, nil
+		tracer, knowsLess := trace.New(s), trace.New(&alone)
 		for i, to := range destinations(s) {
 			from := []trace.Origin{trace.FromExternal, trace.FromPod, trace.FromNode}[i%3]
-			checkMeets(t, tracer, trace.Flow{From: from, Destination: to.address, Port: to.port, Protocol: to.protocol})
+			f := trace.Flow{From: from, Destination: to.address, Port: to.port, Protocol: to.protocol}
+			checkMeets(t, tracer, f)
+			checkMeets(t, knowsLess, f)
 		}
 	}
 }

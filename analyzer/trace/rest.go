@@ -51,24 +51,73 @@ func (w *walk) endKnown(r rest, ps []particle) []particle {
 	if w.paths || w.learns || len(ps) == 0 {
 		return ps
 	}
-	rules := w.tracer.restRules(familyIndex(w.flow.Destination), r)
-	if rules.untold {
-		return ps
-	}
 	left := ps[:0]
 	for _, p := range ps {
-		if !w.askRest(r, rules, w.packet(p.packet)) {
-			left = append(left, p)
-			continue
-		}
-		end := w.restEnd(r, p.packet)
-		if !end.simple {
+		end, ok := w.knownEnd(r, w.packet(p.packet))
+		if !ok {
 			left = append(left, p)
 			continue
 		}
 		w.endAs(p, end.verdict, end.with, end.local, end.masqueraded)
 	}
 	return left
+}
+
+// endEither ends a particle that came in by a link, if nobody knows whether its
+// destination is the node's, and its end is known in both cases. If it is the
+// same, the question need not be asked.
+func (w *walk) endEither(p particle) bool {
+	at, node := w.packet(p.packet), &w.tracer.node
+	if at.has(toSocket|toNode) || !at.dst.IsValid() || at.dst.IsMulticast() || isBroadcast(at) || strictlyRouted(at) {
+		return false
+	}
+	if _, isKnown := node.isLocal(at.dst); isKnown {
+		return false
+	}
+	hop := node.route(at.dst)
+	if hop.missing || hop.refused != "" || at.ttl == 0 || at.ttl == 1 {
+		return false
+	}
+	there, ok := w.knownEnd(arriveThere, w.sentBy(at, hop.link))
+	if !ok {
+		return false
+	}
+	here, ok := w.knownEnd(arriveHere, at)
+	if !ok {
+		return false
+	}
+	if here.verdict == there.verdict && here.with == there.with && (here.masqueraded == there.masqueraded || w.anySource) {
+		w.endAs(p, here.verdict, here.with, false, here.masqueraded)
+		return true
+	}
+	local, remote := w.whose(p)
+	if len(local.mass) > 0 {
+		w.endAs(local, here.verdict, here.with, here.local, here.masqueraded)
+	}
+	if len(remote.mass) > 0 {
+		w.endAs(remote, there.verdict, there.with, there.local, there.masqueraded)
+	}
+	return true
+}
+
+// sentBy is a packet that was routed to a link, until the next one is changed.
+func (w *walk) sentBy(p *packet, l link) *packet {
+	w.draft = *p
+	w.draft.out = l
+	if w.draft.ttl > 0 {
+		w.draft.ttl--
+	}
+	return &w.draft
+}
+
+// knownEnd is the end of a packet, if it is known.
+func (w *walk) knownEnd(r rest, p *packet) (end restEnd, ok bool) {
+	rules := w.tracer.restRules(familyIndex(w.flow.Destination), r)
+	if rules.untold || !w.askRest(r, rules, p) {
+		return end, false
+	}
+	end = w.restEnd(r, p)
+	return end, end.simple
 }
 
 // A restEnd is what becomes of packets in the rest of their way.
@@ -136,7 +185,7 @@ func (w *walk) askRest(r rest, rules *restRules, p *packet) (ok bool) {
 
 // restEnd is the end of packets with the key, of which this is one: it is taken
 // there if none was before.
-func (w *walk) restEnd(r rest, number int32) restEnd {
+func (w *walk) restEnd(r rest, p *packet) restEnd {
 	known := &w.rests
 	key := &known.key
 	if n := known.last[r]; int(n) < len(known.ends) && known.keys.things[n] == *key {
@@ -148,14 +197,14 @@ func (w *walk) restEnd(r rest, number int32) restEnd {
 	}
 	n, isNew := known.keys.number(key, key.hash())
 	if isNew {
-		known.ends = append(known.ends, w.learnRest(r, number))
+		known.ends = append(known.ends, w.learnRest(r, *p))
 	}
 	known.last[r] = n
 	return known.ends[n]
 }
 
 // learnRest takes a packet to its end in a walk of its own.
-func (w *walk) learnRest(r rest, number int32) (end restEnd) {
+func (w *walk) learnRest(r rest, p packet) (end restEnd) {
 	if w.learner == nil {
 		w.learner = newRoom(w.tracer)
 		w.learner.learns = true
@@ -170,7 +219,6 @@ func (w *walk) learnRest(r rest, number int32) (end restEnd) {
 	}()
 	own.begin(w.flow, noSteps)
 	own.origin = w.origin
-	p := *w.packet(number)
 	p.facts = 0
 	own.take(r, []particle{{packet: own.number(&p), mass: wholeMass}})
 	if own.spent || len(own.questions) > 0 || len(own.remarks) > len(own.family.remarks) || len(own.endings) != 1 {

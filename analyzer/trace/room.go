@@ -97,7 +97,7 @@ func (w *walk) clear() {
 	w.writtenSteps = w.writtenSteps[:0]
 	clear(w.unseen)
 	w.remarks = nil
-	w.unrouted, w.routedFirst = false, false
+	w.unrouted, w.routedFirst, w.anySource = false, false, false
 	w.exits.reset()
 	w.trails.reset()
 	w.pickeds.reset()

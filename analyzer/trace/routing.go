@@ -2,6 +2,7 @@ package trace
 
 import (
 	"fmt"
+	"net/netip"
 
 	"github.com/svcpath/svcpath/analyzer/netfilter"
 )
@@ -10,10 +11,16 @@ import (
 // them, or another host.
 func (w *walk) routeIn(ps []particle) (here, there []particle) {
 	here, there = w.particles.take(len(ps))[:0], w.particles.take(len(ps))[:0]
+	var source netip.Addr // mostly all have the same
+	var own bool
 	for _, p := range ps {
 		at := w.packet(p.packet)
 		if at.dst.Is4() && at.src.IsValid() {
-			if own, _ := w.tracer.node.isLocal(at.src); own && !at.src.IsLoopback() {
+			if at.src != source {
+				source = at.src
+				own, _ = w.tracer.node.isLocal(source)
+			}
+			if own && !at.src.IsLoopback() {
 				// net/ipv4/fib_frontend.c, __fib_validate_source.
 				p.trail = w.note(p.trail, p.packet, fmt.Sprintf("dropped by routing: %s is the node's own address, and came in by a link", at.src))
 				w.end(p, Drop, "", false)
@@ -24,6 +31,9 @@ func (w *walk) routeIn(ps []particle) (here, there []particle) {
 			if p = w.martian(p); len(p.mass) == 0 {
 				continue
 			}
+		}
+		if w.detail == endsOnly && w.endEither(p) {
+			continue
 		}
 		local, remote := w.whose(p)
 		if len(local.mass) > 0 {

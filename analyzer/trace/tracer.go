@@ -275,6 +275,9 @@ const (
 	decidingSteps detail = iota
 	allSteps
 	noSteps
+	// endsOnly is noSteps where nobody asks whether the node itself gets what
+	// ends alike with it and with others.
+	endsOnly
 )
 
 // Check says why there can be no such packet, without following it; nil if

@@ -20,6 +20,9 @@ type walk struct {
 	detail detail
 	all    bool // paths hold every rule that was looked at
 	paths  bool // outcomes have paths
+	// anySource says, where only ends are asked for, that nobody asks whether
+	// they are masqueraded.
+	anySource bool
 
 	rests   restEnds
 	learner *walk // of rests; nil if none was needed
@@ -88,7 +91,7 @@ func newRoom(t *Tracer) *walk {
 
 func (w *walk) begin(f Flow, d detail) {
 	w.family, w.flow = &w.tracer.families[familyIndex(f.Destination)], f
-	w.detail, w.all, w.paths = d, d == allSteps, d != noSteps
+	w.detail, w.all, w.paths = d, d == allSteps, d == decidingSteps || d == allSteps
 	w.remarks = append(w.remarks, w.family.remarks...)
 }
 

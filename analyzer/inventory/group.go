@@ -324,12 +324,15 @@ func compareEntries(a, b *Entry) int {
 	if order := a.Kind.order() - b.Kind.order(); order != 0 {
 		return order
 	}
-	return cmp.Or(
-		slices.CompareFunc(a.Addresses, b.Addresses, comparePrefixes),
-		cmp.Compare(a.Port, b.Port),
-	)
+	if order := slices.CompareFunc(a.Addresses, b.Addresses, comparePrefixes); order != 0 {
+		return order
+	}
+	return cmp.Compare(a.Port, b.Port)
 }
 
 func comparePrefixes(a, b netip.Prefix) int {
-	return cmp.Or(a.Addr().Compare(b.Addr()), cmp.Compare(a.Bits(), b.Bits()))
+	if order := a.Addr().Compare(b.Addr()); order != 0 {
+		return order
+	}
+	return cmp.Compare(a.Bits(), b.Bits())
 }

@@ -25,7 +25,7 @@ type balancer struct {
 	sets    map[string]*netfilter.IPSet
 	// loopBack and kinds are the sets of the family that are asked most.
 	loopBack *netfilter.IPSet
-	kinds    []kindSet
+	kinds    []*kindSet
 	// addresses are those of the node, and of services, in the family. hasOwn
 	// says that some are the node's, nodeAddressesKnown that all of its are
 	// there but those of kube-ipvs0.
@@ -180,7 +180,7 @@ func newBalancer(s *snapshot.Snapshot, family netfilter.Family, nat, filter *net
 	b.readRules()
 	b.loopBack = b.set(kubeproxy.LoopBackSet)
 	for _, k := range kindSets {
-		b.kinds = append(b.kinds, kindSet{b.set(k.name), k.kind})
+		b.kinds = append(b.kinds, newKindSet(b.set(k.name), k.kind))
 	}
 	if b.table != nil {
 		for _, v := range b.table.Services() {

@@ -43,6 +43,35 @@ var kindSets = []struct {
 type kindSet struct {
 	set  *netfilter.IPSet
 	kind Kind
+	// entered are the elements that have an entry of this kind already, by their
+	// numbers.
+	entered []bool
+}
+
+func newKindSet(set *netfilter.IPSet, kind Kind) *kindSet {
+	k := &kindSet{set: set, kind: kind}
+	if set != nil {
+		k.entered = make([]bool, set.NumElements())
+	}
+	return k
+}
+
+// tells reports whether the set tells that a dial is of its kind. The dial gets
+// an entry for that.
+func (k *kindSet) tells(d dial) bool {
+	var room [4]SetElement
+	found, in := holds(k.set, d, room[:0])
+	for _, e := range found {
+		if elementDial(k.set.Element(e.Number)) == d {
+			k.entered[e.Number] = true
+		}
+	}
+	return in == yes
+}
+
+// elementDial is an element of an address and a port.
+func elementDial(e netfilter.IPSetElement) dial {
+	return dial{e.Nets[0].Addr(), e.Protocol, e.Ports.First}
 }
 
 // gather collects entries: of virtual servers, of what the sets have besides,
@@ -126,7 +155,7 @@ func (b *balancer) kindOf(d dial) (kind Kind, assumed bool) {
 		return c.kind, false
 	}
 	for _, k := range b.kinds {
-		if has(k.set, d) == yes {
+		if k.tells(d) {
 			return k.kind, false
 		}
 	}
@@ -160,8 +189,10 @@ func (b *balancer) addFromSets() {
 		if k.set == nil || k.set.Type != netfilter.HashIPPort {
 			continue
 		}
-		for _, e := range k.set.Elements() {
-			b.draft(dial{e.Nets[0].Addr(), e.Protocol, e.Ports.First}, k.kind, false)
+		for i, e := range k.set.Elements() {
+			if !k.entered[i] {
+				b.draft(elementDial(e), k.kind, false)
+			}
 		}
 	}
 	for _, protocol := range []uint8{netfilter.TCP, netfilter.UDP, netfilter.SCTP} {

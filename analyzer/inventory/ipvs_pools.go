@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"cmp"
 	"encoding/binary"
 	"hash/maphash"
 	"slices"
@@ -22,6 +23,7 @@ type pools struct {
 	ratio      ipvs.Share
 	ratioShare *Share
 
+	made      room[pool]
 	none      *pool        // of no virtual server
 	endpoints []Endpoint   // room for those of the pools to come,
 	weights   []weight     // and for their weights
@@ -106,7 +108,8 @@ func samePool(v, w *ipvs.VirtualServer) bool {
 
 // read makes the pool of a virtual server.
 func (p *pools) read(v *ipvs.VirtualServer) *pool {
-	q := &pool{scheduler: v.Scheduler, open: v.Partial}
+	q := p.made.one()
+	q.scheduler, q.open = v.Scheduler, v.Partial
 	var certain bool
 	p.ratios, certain = v.AppendShares(p.ratios[:0])
 	servers := v.Servers()
@@ -121,7 +124,7 @@ func (p *pools) read(v *ipvs.VirtualServer) *pool {
 			p.order = append(p.order, i)
 		}
 	}
-	slices.SortStableFunc(p.order, func(i, j int) int { return servers[i].AddrPort().Compare(servers[j].AddrPort()) })
+	slices.SortStableFunc(p.order, func(i, j int) int { return compareServers(&servers[i], &servers[j]) })
 	n := len(p.order)
 	if cap(p.endpoints)-len(p.endpoints) < n {
 		p.endpoints, p.weights = make([]Endpoint, 0, max(n, poolsChunk)), make([]weight, 0, max(n, poolsChunk))
@@ -137,6 +140,14 @@ func (p *pools) read(v *ipvs.VirtualServer) *pool {
 	}
 	q.endpoints, q.weights = p.endpoints[begin:len(p.endpoints):len(p.endpoints)], p.weights[begin:len(p.weights):len(p.weights)]
 	return q
+}
+
+// compareServers is AddrPort.Compare, without a pair of them made.
+func compareServers(r, s *ipvs.RealServer) int {
+	if order := r.Address.Compare(s.Address); order != 0 {
+		return order
+	}
+	return cmp.Compare(r.Port, s.Port)
 }
 
 // poolsChunk is for how many endpoints room is made at once.

@@ -3,6 +3,7 @@ package netfilter
 import (
 	"math"
 	"net/netip"
+	"slices"
 
 	"github.com/svcpath/svcpath/analyzer/source"
 )
@@ -59,6 +60,9 @@ func (s *IPSet) Add(e IPSetElement) {
 		}
 		e.Nets[addr] = s.cut(e.Nets[addr])
 		addr++
+	}
+	if n := len(s.elements); n == cap(s.elements) {
+		s.elements = slices.Grow(s.elements, max(n, 8)) // doubled: append alone moves large ones more often
 	}
 	s.elements = append(s.elements, s.pack(&e))
 }

@@ -98,13 +98,18 @@ const fewAddresses = 8
 // nodeAddresses leaves out link-local addresses, which every node has.
 func (p *textPrinter) nodeAddresses(s *snapshot.Snapshot) string {
 	var addrs []string
+	more := 0
 	for _, a := range nodeAddresses(s) {
-		if !a.IsLinkLocalUnicast() {
+		switch {
+		case a.IsLinkLocalUnicast():
+		case len(addrs) == fewAddresses && p.Detail != Verbose:
+			more++
+		default:
 			addrs = append(addrs, Escape(a.String()))
 		}
 	}
-	if more := len(addrs) - fewAddresses; more > 0 && p.Detail != Verbose {
-		addrs = append(addrs[:fewAddresses], fmt.Sprintf("and %d more", more))
+	if more > 0 {
+		addrs = append(addrs, fmt.Sprintf("and %d more", more))
 	}
 	switch from := addressesFrom(s); from {
 	case snapshot.FromNowhere:

@@ -2,6 +2,7 @@ package iproute
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/svcpath/svcpath/analyzer/snapshot"
@@ -55,6 +56,9 @@ func ParseAddr(at source.Cursor, foreign func(line string) bool) (addrs []snapsh
 			iface = name
 		case word == "inet" || word == "inet6":
 			if addr, ok := parseInet(word, rest, iface); ok {
+				if n := len(addrs); n == cap(addrs) {
+					addrs = slices.Grow(addrs, max(n, 8)) // doubled: in IPVS mode there are many
+				}
 				addrs = append(addrs, addr)
 			} else {
 				remarks.Add(unread(at, line, familyOf[word]+" address with its prefix length"))

@@ -68,6 +68,9 @@ func (w *walk) receive(start []particle) {
 	}
 	start = w.atLink(netfilter.Ingress, start)
 	here, there := w.routeIn(w.hook(netfilter.Prerouting, start))
+	if w.endExplained(arriveHere, here, arriveThere, there) {
+		return
+	}
 	w.arrive(w.endKnown(arriveHere, here), w.endKnown(arriveThere, there))
 }
 
@@ -105,6 +108,9 @@ func (w *walk) send(start []particle) {
 	sent := w.output(start, here, there)
 	w.transmit()
 	here, there = w.routeOut(sent, true)
+	if w.endExplained(departThere, there, departHere, here) {
+		return
+	}
 	w.depart(w.endKnown(departHere, here), w.endKnown(departThere, there))
 }
 

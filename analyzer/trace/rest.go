@@ -2,6 +2,7 @@ package trace
 
 import (
 	"net/netip"
+	"slices"
 	"sync"
 
 	"github.com/svcpath/svcpath/analyzer/netfilter"
@@ -45,8 +46,8 @@ func (w *walk) take(r rest, ps []particle) {
 }
 
 // endKnown ends the particles whose end is known, and gives back the others. Those
-// that have paths need them written; those that ask questions must do so in
-// their turn.
+// that have paths are a matter of endExplained; those that ask questions must do
+// so in their turn.
 func (w *walk) endKnown(r rest, ps []particle) []particle {
 	if w.paths || w.learns || len(ps) == 0 {
 		return ps
@@ -127,11 +128,13 @@ type restEnd struct {
 	with        string
 	local       bool
 	masqueraded bool
+	explained   *explainedEnd // nil without paths
 }
 
 // A restKey is all that the end of a packet depends on.
 type restKey struct {
 	rest     rest
+	paths    bool
 	protocol uint8
 	state    netfilter.ConnStates
 	from     Origin
@@ -166,7 +169,7 @@ func (w *walk) askRest(r rest, rules *restRules, p *packet) (ok bool) {
 		return false
 	}
 	key := &w.rests.key
-	*key = restKey{rest: r, protocol: w.flow.Protocol, state: w.flow.State, from: w.flow.From, is4: w.flow.Destination.Is4(), packet: *p}
+	*key = restKey{rest: r, paths: w.paths, protocol: w.flow.Protocol, state: w.flow.State, from: w.flow.From, is4: w.flow.Destination.Is4(), packet: *p}
 	key.packet.dst, key.packet.dstPort = netip.Addr{}, port{}
 	key.packet.ttl, key.packet.facts = 0, 0 // which no rule of those told looks at
 	for i, test := range rules.tests {
@@ -217,7 +220,11 @@ func (w *walk) learnRest(r rest, p packet) (end restEnd) {
 			w.learner = nil
 		}
 	}()
-	own.begin(w.flow, noSteps)
+	steps := noSteps
+	if w.paths {
+		steps = decidingSteps
+	}
+	own.begin(w.flow, steps)
 	own.origin = w.origin
 	p.facts = 0
 	own.take(r, []particle{{packet: own.number(&p), mass: wholeMass}})
@@ -228,6 +235,9 @@ func (w *walk) learnRest(r rest, p packet) (end restEnd) {
 	end = restEnd{simple: true, verdict: e.verdict, with: e.with, local: e.local, masqueraded: e.masquerade}
 	if end.verdict == DNAT {
 		end.verdict = Accept
+	}
+	if own.paths {
+		end.explained = &explainedEnd{steps: slices.Clone(own.path(e.trail)), packet: *own.packet(e.packet)}
 	}
 	return end
 }

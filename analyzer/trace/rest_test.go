@@ -29,6 +29,11 @@ func TestRestsAreExact(t *testing.T) {
 			if diff := cmp.Diff(ends(want), ends(got)); diff != "" {
 				t.Fatalf("%s %s to %s:%d (-each by itself +remembered):\n%s", f.From, f.Source, f.Destination, f.Port, diff)
 			}
+			got, _ = remembers.Trace(f)
+			want, _ = forgets.Trace(f)
+			if diff := cmp.Diff(explained(want), explained(got)); diff != "" {
+				t.Fatalf("%s %s to %s:%d, explained (-each by itself +remembered):\n%s", f.From, f.Source, f.Destination, f.Port, diff)
+			}
 		}
 	}
 	t.Run("random rulesets", func(t *testing.T) {
@@ -49,6 +54,13 @@ func TestRestsAreExact(t *testing.T) {
 			}
 			same(rt, read(t, dump), flows)
 		})
+	})
+	t.Run("two packets that become one", func(t *testing.T) {
+		s := read(t, save(`*mangle
+			-A PREROUTING -m bpf --bytecode "1,6 0 0 65535" -j MARK --set-mark 5
+			-A PREROUTING -m mark --mark 0 -m statistic --mode random --probability 0.5 -j DROP
+			-A FORWARD -j MARK --set-mark 1`)+node)
+		same(t, s, []trace.Flow{flow(trace.FromExternal, "198.51.100.7", "10.1.0.5:80"), flow(trace.FromExternal, "198.51.100.7", "203.0.113.5:80")})
 	})
 	t.Run("masquerading", func(t *testing.T) {
 		// What loops over lo is masqueraded with the address that it is sent to.
@@ -78,6 +90,22 @@ func ends(tr *trace.Trace) []string {
 	var all []string
 	for _, o := range tr.Outcomes {
 		all = append(all, fmt.Sprintf("%s %v %t %t %s %v %v", o.Verdict, o.Endpoint, o.Masquerade, o.Local, o.RejectWith, o.Probability, o.Assumptions))
+	}
+	return all
+}
+
+// explained are the outcomes with what they rest on and their paths.
+func explained(tr *trace.Trace) []string {
+	all := ends(tr)
+	for i, o := range tr.Outcomes {
+		for _, s := range o.Path {
+			_, text := s.Evidence()
+			chain := ""
+			if s.Chain != nil {
+				chain = s.Chain.Name
+			}
+			all[i] += fmt.Sprintf("\n%s %s %q %d %v %q %s", s.Hook, chain, text, s.Matched, s.Chance, s.Effect, s.ElementText())
+		}
 	}
 	return all
 }

@@ -18,8 +18,9 @@ type walk struct {
 	flow   Flow
 	origin packet // as conntrack saw it first
 	detail detail
-	all    bool // paths hold every rule that was looked at
-	paths  bool // outcomes have paths
+	begun  uint64 // how often the walk began
+	all    bool   // paths hold every rule that was looked at
+	paths  bool   // outcomes have paths
 	// anySource says, where only ends are asked for, that nobody asks whether
 	// they are masqueraded.
 	anySource bool
@@ -91,6 +92,7 @@ func newRoom(t *Tracer) *walk {
 
 func (w *walk) begin(f Flow, d detail) {
 	w.family, w.flow = &w.tracer.families[familyIndex(f.Destination)], f
+	w.begun++
 	w.detail, w.all, w.paths = d, d == allSteps, d == decidingSteps || d == allSteps
 	w.remarks = append(w.remarks, w.family.remarks...)
 }

@@ -35,7 +35,7 @@ func makeRoom(inputs []string) {
 }
 
 const (
-	minRoom = 1 << 20 // of input; what less becomes fits in the smallest heap
+	minRoom = 2 << 20 // of input; eight times less fits in the smallest heap, of 16 MiB
 	maxRoom = 1 << 30
 )
 

@@ -38,6 +38,14 @@ func TestIndexIsExact(t *testing.T) {
 			}).Draw(rt, "flow"))
 		})
 	})
+	t.Run("a match that acts before the port is tested", func(t *testing.T) {
+		same(t, read(t, `*filter
+:FORWARD ACCEPT [0:0]
+-A FORWARD -p tcp -m recent --set --name SEEN --mask 255.255.255.255 --rsource -m tcp --dport 81 -j ACCEPT
+-A FORWARD -m recent --rcheck --name SEEN --mask 255.255.255.255 --rsource -j DROP
+COMMIT
+`+node), outside("10.1.0.5:80"))
+	})
 	t.Run("a recording", func(t *testing.T) {
 		s := sample(t, "service-zoo")
 		for _, to := range destinations(s) {

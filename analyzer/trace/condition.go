@@ -131,16 +131,7 @@ func (d *diagrams) and(a, b condition) condition {
 	case a == never || b == never:
 		return never
 	}
-	op := operation{min(a, b), max(a, b)}
-	number, isNew := d.operations.number(&op, op.hash())
-	if !isNew {
-		return d.results[number]
-	}
-	d.results = append(d.results, never)
-	question, x, y := d.apart(a, b)
-	c := d.node(question, d.and(x.yes, y.yes), d.and(x.no, y.no))
-	d.results[number] = c
-	return c
+	return d.combine(operation{min(a, b), max(a, b)}, (*diagrams).and)
 }
 
 func (d *diagrams) or(a, b condition) condition {
@@ -152,14 +143,19 @@ func (d *diagrams) or(a, b condition) condition {
 	case a == always || b == always:
 		return always
 	}
-	op := operation{max(a, b), min(a, b)} // the other way round than and
+	return d.combine(operation{max(a, b), min(a, b)}, (*diagrams).or) // the other way round than and
+}
+
+// combine is what an operation makes of two conditions: it is done to what they
+// are for each answer to their youngest question, once.
+func (d *diagrams) combine(op operation, do func(d *diagrams, a, b condition) condition) condition {
 	number, isNew := d.operations.number(&op, op.hash())
 	if !isNew {
 		return d.results[number]
 	}
 	d.results = append(d.results, never)
-	question, x, y := d.apart(a, b)
-	c := d.node(question, d.or(x.yes, y.yes), d.or(x.no, y.no))
+	question, x, y := d.apart(op.a, op.b)
+	c := d.node(question, do(d, x.yes, y.yes), do(d, x.no, y.no))
 	d.results[number] = c
 	return c
 }

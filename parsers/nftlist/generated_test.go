@@ -71,10 +71,10 @@ func TestKernelTakesGenerated(t *testing.T) {
 		t.Run(size.String(), func(t *testing.T) {
 			ns, text := kerneltest.New(t), generated(t, size)
 			ns.Run(t, text, "nft", "-f", "-")
-			if diff := cmp.Diff(strings.Split(text, "\n"), strings.Split(ns.Run(t, "", "nft", "list", "ruleset"), "\n")); diff != "" {
+			if diff := cmp.Diff(strings.Split(text, "\n"), strings.Split(ns.Settled(t, "nft", "list", "ruleset"), "\n")); diff != "" {
 				t.Errorf("text (-generated +kernel):\n%s", diff)
 			}
-			js := parseJSON(ns.Run(t, "", "nft", "-j", "list", "ruleset"))
+			js := parseJSON(ns.Settled(t, "nft", "-j", "list", "ruleset"))
 			if len(js.Diagnostics) > 0 {
 				t.Error(js.Diagnostics)
 			}

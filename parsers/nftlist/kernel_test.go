@@ -25,7 +25,7 @@ func TestKernelTakesWhatIsPrinted(t *testing.T) {
 		printed := native(parseText(readFile(t, path).Text))
 		ns.Run(t, "flush ruleset\n"+printed, "nft", "-f", "-")
 		for _, flags := range []string{"-y", "-a", "-s", "-n", "-nn"} {
-			d := parseText(ns.Run(t, "", "nft", flags, "list", "ruleset"))
+			d := parseText(ns.Settled(t, "nft", flags, "list", "ruleset"))
 			got := native(d)
 			want := printed
 			if flags == "-s" {
@@ -100,7 +100,7 @@ func TestKernelAndModelAgree(t *testing.T) {
 			}
 		}
 		load(ruleset)
-		listed := ns.Run(t, "", "nft", "list", "ruleset")
+		listed := ns.Settled(t, "nft", "list", "ruleset")
 		d := parseText(listed)
 		if d.Skipped != 0 || len(d.Diagnostics) != 0 {
 			rt.Fatalf("of\n%s\nskipped %d: %v", listed, d.Skipped, d.Diagnostics)
@@ -118,12 +118,12 @@ func TestKernelAndModelAgree(t *testing.T) {
 				checkLookups(rt, s)
 			}
 		}
-		js := parseJSON(ns.Run(t, "", "nft", "-j", "list", "ruleset"))
+		js := parseJSON(ns.Settled(t, "nft", "-j", "list", "ruleset"))
 		if diff := cmp.Diff(withoutLeftOut(d), withoutLeftOut(js)); diff != "" || len(js.Diagnostics) != 0 {
 			rt.Fatalf("JSON says %v, differs from text (-text +JSON):\n%s", js.Diagnostics, diff)
 		}
 		load(native(d))
-		again := ns.Run(t, "", "nft", "list", "ruleset")
+		again := ns.Settled(t, "nft", "list", "ruleset")
 		if diff := cmp.Diff(strings.Split(listed, "\n"), strings.Split(again, "\n")); diff != "" {
 			rt.Fatalf("listed again (-first +again):\n%s", diff)
 		}

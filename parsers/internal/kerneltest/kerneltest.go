@@ -8,9 +8,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 )
 
 // Require skips the test unless it runs as root with the tools at hand. With
@@ -83,3 +85,25 @@ func (n *Namespace) Run(t testing.TB, input string, command ...string) string {
 	}
 	return out.String()
 }
+
+// Settled runs a command that lists what the kernel holds until it prints the same
+// twice in a row, but for what passes with time. The kernel enlarges the hash tables
+// of nft's sets in the background (lib/rhashtable.c, rht_deferred_worker), and a
+// listing made meanwhile names elements twice or leaves some out.
+func (n *Namespace) Settled(t testing.TB, command ...string) string {
+	t.Helper()
+	last := n.Run(t, "", command...)
+	for range 20 {
+		again := n.Run(t, "", command...)
+		if passing.ReplaceAllString(again, "") == passing.ReplaceAllString(last, "") {
+			return again
+		}
+		last = again
+		time.Sleep(50 * time.Millisecond)
+	}
+	t.Fatalf("%s: prints something else each time", strings.Join(command, " "))
+	return ""
+}
+
+// passing is how long elements still have, as text and as JSON.
+var passing = regexp.MustCompile(`expires [0-9dhms]+|"expires": [0-9]+`)

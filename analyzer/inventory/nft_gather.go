@@ -198,19 +198,22 @@ func isDestination(e netfilter.Expr) bool { return e == netfilter.IPDaddr || e =
 func isSource(e netfilter.Expr) bool      { return e == netfilter.IPSaddr || e == netfilter.IP6Saddr }
 
 // prefixesOf are the networks that a set of addresses holds. whole is false
-// where it may hold others, or some that are no networks.
+// where it may hold others, or some that are no networks. Each is named once,
+// though a listing made while the kernel enlarges the set repeats elements.
 func prefixesOf(set *netfilter.Set) (list []netip.Prefix, whole bool) {
 	whole = !set.Vague() && len(set.Key) == 1
 	if len(set.Key) != 1 {
 		return nil, false
 	}
+	seen := map[netip.Prefix]bool{}
 	for _, e := range set.Elements() {
 		p, ok := netfilter.RangePrefix(e.First, e.Last)
-		if !ok {
+		switch {
+		case !ok:
 			whole = false
-			continue
+		case !seen[p]:
+			seen[p], list = true, append(list, p)
 		}
-		list = append(list, p)
 	}
 	return list, whole
 }

@@ -5,9 +5,12 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/svcpath/svcpath/analyzer"
 	"github.com/svcpath/svcpath/analyzer/inventory"
@@ -103,6 +106,40 @@ func nftEntryAt(inv *inventory.Inventory, at string) *inventory.Entry {
 		}
 	}
 	return nil
+}
+
+// TestNFTElementsTwice: a listing that was made while the kernel enlarged its
+// sets names elements twice, and tells the same.
+func TestNFTElementsTwice(t *testing.T) {
+	text := string(readFile(t, filepath.Join(samplesDir, "testdata", "nftables", "service-zoo", "nft-ruleset.txt")))
+	elements := regexp.MustCompile(`(?s)(elements = \{ )(.*?)( \}\n)`)
+	twice := elements.ReplaceAllStringFunc(text, func(list string) string {
+		m, between := elements.FindStringSubmatch(list), ",\n\t\t\t     "
+		all := strings.Split(strings.ReplaceAll(m[2], between, ", "), ", ")
+		return m[1] + strings.Join(slices.Repeat(all, 2), between) + m[3]
+	})
+	if twice == text {
+		t.Fatal("no set has elements")
+	}
+	facts := func(text string) (facts []string) {
+		path := filepath.Join(t.TempDir(), "nft.txt")
+		if err := os.WriteFile(path, []byte(text), 0o666); err != nil {
+			t.Fatal(err)
+		}
+		snapshot, err := capture.Open([]string{path}, capture.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range analyzer.Analyze(snapshot).Inventory.Services {
+			for _, e := range s.Entries {
+				facts = append(facts, fmt.Sprint(s.PortString(), e.Kind, e.Addresses, e.Port, e.Verdict, e.Explanation()))
+			}
+		}
+		return facts
+	}
+	if diff := cmp.Diff(facts(text), facts(twice)); diff != "" {
+		t.Errorf("(-each once +each twice):\n%s", diff)
+	}
 }
 
 // TestNFTDamage leaves lines out of recordings and puts others in their place:

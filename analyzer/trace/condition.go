@@ -146,6 +146,26 @@ func (d *diagrams) or(a, b condition) condition {
 	return d.combine(operation{max(a, b), min(a, b)}, (*diagrams).or) // the other way round than and
 }
 
+// exclude reports whether two conditions cannot hold together. Mostly both are
+// the answers to some questions, and differ in one: then nothing is computed.
+func (d *diagrams) exclude(a, b condition) bool {
+	for a > always && b > always {
+		_, x, y := d.apart(a, b)
+		noYes, noNo := x.yes == never || y.yes == never, x.no == never || y.no == never
+		switch {
+		case noYes && noNo:
+			return true
+		case noYes:
+			a, b = x.no, y.no
+		case noNo:
+			a, b = x.yes, y.yes
+		default:
+			return d.and(a, b) == never
+		}
+	}
+	return a == never || b == never
+}
+
 // combine is what an operation makes of two conditions: it is done to what they
 // are for each answer to their youngest question, once.
 func (d *diagrams) combine(op operation, do func(d *diagrams, a, b condition) condition) condition {

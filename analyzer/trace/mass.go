@@ -85,8 +85,8 @@ func (d *masses) insert(m mass, t term) mass {
 			return m
 		}
 	}
-	if m == nil {
-		m = mass(d.terms.take(1))[:0]
+	if len(m) == cap(m) {
+		m = append(mass(d.terms.take(2*len(m) + 2))[:0], m...)
 	}
 	return append(m, t)
 }
@@ -102,8 +102,8 @@ func (d *masses) plus(m, n mass) mass {
 	var out mass
 	for _, x := range m {
 		for _, y := range n {
-			if both := d.and(x.when, y.when); both != never {
-				out = d.insert(out, term{both, x.chance.plus(y.chance)})
+			if !d.exclude(x.when, y.when) {
+				out = d.insert(out, term{d.and(x.when, y.when), x.chance.plus(y.chance)})
 			}
 		}
 	}
@@ -115,7 +115,7 @@ func (d *masses) plus(m, n mass) mass {
 func (d *masses) outside(out, m, n mass) mass {
 	for _, x := range m {
 		for _, y := range n {
-			if d.and(x.when, y.when) != never { // mostly they exclude each other
+			if !d.exclude(x.when, y.when) {
 				x.when = d.and(x.when, d.not(y.when))
 			}
 		}

@@ -194,11 +194,11 @@ func (r *recentMasks) areAlike() bool {
 
 // maskedBy is the network that an address counts for, as its first address.
 func maskedBy(a netip.Addr, mask string) netip.Addr {
-	if mask == "255.255.255.255" && a.Is4() {
+	if !a.IsValid() || mask == "255.255.255.255" && a.Is4() {
 		return a
 	}
 	bits, err := netip.ParseAddr(mask)
-	if err != nil || !a.IsValid() || bits.BitLen() != a.BitLen() {
+	if err != nil || bits.BitLen() != a.BitLen() {
 		return a
 	}
 	x, m := a.AsSlice(), bits.AsSlice()

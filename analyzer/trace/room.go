@@ -23,7 +23,8 @@ type room struct {
 	misses, left []particle
 	acted        []exit
 	// Of warm.
-	warmed int
+	warmed     int
+	lastWarmed *netfilter.Chain
 	// Of fate and straight.
 	oneExit       [1]exit
 	straightExits []exit

@@ -11,9 +11,10 @@ const mostWarmed = 32
 // one before to be fetched; asked for together, they are fetched together.
 // Nothing depends on what is read.
 func (w *walk) warm(chain *netfilter.Chain) {
-	if n := chain.NumRules(); n < 3 || n > mostWarmed {
+	if n := chain.NumRules(); n < 3 || n > mostWarmed || chain == w.lastWarmed {
 		return
 	}
+	w.lastWarmed = chain
 	// One thing of each is read at a time, in short loops: the processor
 	// looks ahead a few hundred instructions.
 	var jumps [mostWarmed]*netfilter.Jump

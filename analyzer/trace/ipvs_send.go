@@ -221,9 +221,7 @@ func (w *walk) balancedStep(before *trail, packet int32, e effect) *trail {
 	if !w.paths {
 		return nil
 	}
-	t := w.trails.one()
-	*t = trail{before: before, hook: w.packet(packet).hook, effect: e, packet: packet}
-	return t
+	return w.happened(before, event{hook: w.packet(packet).hook, effect: e, packet: packet})
 }
 
 // describeIPVS says in words what IPVS did.

@@ -261,9 +261,11 @@ func (w *walk) policy(chain *netfilter.Chain, p particle) (left particle, ok boo
 		return accepts, len(accepts.mass) > 0
 	}
 	if w.paths && (chain.NumRules() > 0 || verdict == netfilter.Drop) {
-		t := w.trails.one()
-		*t = trail{before: p.trail, hook: chain.Base.Hook, effect: policy, chain: chain, packet: p.packet}
-		p.trail = t
+		if w.lastPolicy == nil || w.lastPolicy.chain != chain {
+			w.lastPolicy = w.events.one()
+			*w.lastPolicy = event{hook: chain.Base.Hook, effect: policy, chain: chain}
+		}
+		p.trail = w.behind(p.trail, w.lastPolicy)
 	}
 	if verdict == netfilter.Drop {
 		w.end(p, Drop, "", false)

@@ -65,9 +65,7 @@ func (w *walk) trailOf(end *explainedEnd) *trail {
 	end.begun, end.trail = w.begun, nil
 	for _, s := range end.steps {
 		w.writtenSteps = append(w.writtenSteps, s)
-		t := w.trails.one()
-		*t = trail{before: end.trail, hook: s.Hook, effect: told, written: int32(len(w.writtenSteps))}
-		end.trail = t
+		end.trail = w.happened(end.trail, event{effect: told, written: int32(len(w.writtenSteps))})
 	}
 	return end.trail
 }

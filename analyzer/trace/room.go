@@ -9,14 +9,17 @@ import (
 // room is memory of a walk that its steps use again and again, and the next
 // walk after it.
 type room struct {
-	exits     slab[exit]
-	trails    slab[trail]
-	pickeds   slab[picked]
-	doing     netfilter.Statement
-	picked    picked // by the statement that is being done
-	values    []pick // of statements other than verdict maps
-	particles slab[particle]
-	answers   slab[answer]
+	exits  slab[exit]
+	trails slab[trail]
+	events slab[event]
+	// lastPolicy is of the chain the policy of which was applied last.
+	lastPolicy *event
+	pickeds    slab[picked]
+	doing      netfilter.Statement
+	picked     picked // by the statement that is being done
+	values     []pick // of statements other than verdict maps
+	particles  slab[particle]
+	answers    slab[answer]
 
 	// Of try and judge: the parts of a particle that a rule does not match,
 	// those that its next match is tried on, and what comes of the others.
@@ -101,5 +104,7 @@ func (w *walk) clear() {
 	w.unrouted, w.routedFirst, w.anySource = false, false, false
 	w.exits.reset()
 	w.trails.reset()
+	w.events.reset()
+	w.lastPolicy = nil
 	w.pickeds.reset()
 }

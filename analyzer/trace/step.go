@@ -101,8 +101,7 @@ const (
 type effect uint8
 
 const (
-	nothing effect = iota // the step is a frame around others
-	missed
+	missed effect = iota
 	passes
 	jumped
 	comesBack
@@ -129,16 +128,36 @@ const (
 // trail is written out only for an outcome.
 type trail struct {
 	before, inner *trail
-	hook          netfilter.Hook
-	effect        effect
-	rule          *netfilter.Rule
-	statement     netfilter.Statement // that was done, or the verdict of a map's element; nil for others
-	chain         *netfilter.Chain    // of a policy
-	missed        netfilter.Match
-	packet        int32   // after the step
-	picked        *picked // that led to it; nil for none
-	written       int32   // place of the Step among those of the trace, from 1; 0: not written yet
-	note          string
+	*event        // of the last step; nil where the trail is but one behind another
+}
+
+// An event is what happened at a step. Trails that part only behind it share it:
+// all that come back from one jump.
+type event struct {
+	hook      netfilter.Hook
+	effect    effect
+	rule      *netfilter.Rule
+	statement netfilter.Statement // that was done, or the verdict of a map's element; nil for others
+	chain     *netfilter.Chain    // of a policy
+	missed    netfilter.Match
+	packet    int32   // after the step
+	picked    *picked // that led to it; nil for none
+	written   int32   // place of the Step among those of the trace, from 1; 0: not written yet
+	note      string
+}
+
+// behind is a trail with an event added.
+func (w *walk) behind(before *trail, e *event) *trail {
+	t := w.trails.one()
+	*t = trail{before: before, event: e}
+	return t
+}
+
+// happened is a trail with a new event added.
+func (w *walk) happened(before *trail, e event) *trail {
+	kept := w.events.one()
+	*kept = e
+	return w.behind(before, kept)
 }
 
 // step is a trail with a rule's step added; nil if nobody asks for paths, as
@@ -147,13 +166,18 @@ func (w *walk) step(before *trail, rule *netfilter.Rule, packet int32, e effect)
 	if !w.paths {
 		return nil
 	}
-	t := w.trails.one()
-	*t = trail{before: before, hook: w.packet(packet).hook, effect: e, rule: rule, statement: w.doing, packet: packet}
+	return w.behind(before, w.event(rule, packet, e))
+}
+
+// event is what a rule does to a packet.
+func (w *walk) event(rule *netfilter.Rule, packet int32, e effect) *event {
+	kept := w.events.one()
+	*kept = event{hook: w.packet(packet).hook, effect: e, rule: rule, statement: w.doing, packet: packet}
 	if w.picked.set != nil {
-		t.picked = w.pickeds.one()
-		*t.picked = w.picked
+		kept.picked = w.pickeds.one()
+		*kept.picked = w.picked
 	}
-	return t
+	return kept
 }
 
 func (w *walk) stepMissed(before *trail, rule *netfilter.Rule, packet int32, why netfilter.Match) *trail {
@@ -167,9 +191,7 @@ func (w *walk) note(before *trail, packet int32, text string) *trail {
 	if !w.paths {
 		return nil
 	}
-	t := w.trails.one()
-	*t = trail{before: before, hook: w.packet(packet).hook, effect: told, packet: packet, note: text}
-	return t
+	return w.happened(before, event{hook: w.packet(packet).hook, effect: told, packet: packet, note: text})
 }
 
 // maxSteps bounds how much of a path is written out; jumps that fork like a
@@ -198,12 +220,12 @@ func (w *walk) path(t *trail) []Step {
 		case t.inner != nil && !t.entered:
 			todo = append(todo, tail{t.trail, true}, tail{trail: t.inner})
 		default:
-			if t.effect != nothing {
-				if t.written == 0 {
-					w.writtenSteps = append(w.writtenSteps, w.written(t.trail))
-					t.written = int32(len(w.writtenSteps))
+			if e := t.event; e != nil {
+				if e.written == 0 {
+					w.writtenSteps = append(w.writtenSteps, w.written(e))
+					e.written = int32(len(w.writtenSteps))
 				}
-				out = append(out, t.written-1)
+				out = append(out, e.written-1)
 			}
 			todo = append(todo, tail{trail: t.before})
 		}
@@ -227,25 +249,25 @@ func (w *walk) path(t *trail) []Step {
 	return w.shared[start:len(w.shared):len(w.shared)]
 }
 
-func (w *walk) written(t *trail) Step {
-	s := Step{Hook: t.hook, Chain: t.chain, Rule: t.rule, Effect: w.describe(t), Matched: Yes, Missed: t.missed}
-	if t.effect == missed {
+func (w *walk) written(e *event) Step {
+	s := Step{Hook: e.hook, Chain: e.chain, Rule: e.rule, Effect: w.describe(e), Matched: Yes, Missed: e.missed}
+	if e.effect == missed {
 		s.Matched = No
 	}
-	if t.effect == sentByIPVS || t.effect == refusedByIPVS {
-		by := w.scheduled(w.packet(t.packet))
+	if e.effect == sentByIPVS || e.effect == refusedByIPVS {
+		by := w.scheduled(w.packet(e.packet))
 		s.Service, s.Server = by.service, by.server
 	}
-	if t.rule == nil {
+	if e.rule == nil {
 		return s
 	}
-	s.Chain = t.rule.Chain()
-	q := asking{walk: w, rule: t.rule, native: isNative(t.rule), packet: w.packet(t.packet)}
-	if t.picked != nil {
-		s.Set, s.Element = t.picked.set, t.picked.element
-		s.Chance = t.picked.chance
+	s.Chain = e.rule.Chain()
+	q := asking{walk: w, rule: e.rule, native: isNative(e.rule), packet: w.packet(e.packet)}
+	if e.picked != nil {
+		s.Set, s.Element = e.picked.set, e.picked.element
+		s.Chance = e.picked.chance
 	}
-	for _, m := range t.rule.Matches() {
+	for _, m := range e.rule.Matches() {
 		if odds, ok := w.chanceOf(m); ok {
 			if s.Chance.IsZero() {
 				s.Chance = Certain
@@ -264,18 +286,18 @@ func (w *walk) written(t *trail) Step {
 	return s
 }
 
-func (w *walk) describe(t *trail) string {
-	p := w.packet(t.packet)
-	switch t.effect {
+func (w *walk) describe(e *event) string {
+	p := w.packet(e.packet)
+	switch e.effect {
 	case missed:
 		return "no match"
 	case passes:
-		if t.statement != nil {
-			return statementText(t.rule, t.statement) + ", goes on"
+		if e.statement != nil {
+			return statementText(e.rule, e.statement) + ", goes on"
 		}
 		return "goes on"
 	case jumped:
-		if j, ok := t.statement.(*netfilter.Jump); ok && j.Goto {
+		if j, ok := e.statement.(*netfilter.Jump); ok && j.Goto {
 			return w.words.joined("goto ", j.Name)
 		} else if ok {
 			return w.words.joined("jump ", j.Name)
@@ -287,13 +309,13 @@ func (w *walk) describe(t *trail) string {
 	case drops:
 		return "drop"
 	case rejects:
-		if r, ok := t.statement.(*netfilter.Reject); ok && isNative(t.rule) {
+		if r, ok := e.statement.(*netfilter.Reject); ok && isNative(e.rule) {
 			return w.words.joined("reject with ", w.rejection(r.With))
 		} else if ok {
 			return w.words.joined("reject with ", r.With)
 		}
 	case marked:
-		return w.describeMark(t.statement, p)
+		return w.describeMark(e.statement, p)
 	case notTracked:
 		return "connection not tracked"
 	case endsHere:
@@ -312,14 +334,14 @@ func (w *walk) describe(t *trail) string {
 	case unknownTarget:
 		return "unknown effect"
 	case policy:
-		return w.words.joined("policy ", t.chain.Base.Policy.Name())
+		return w.words.joined("policy ", e.chain.Base.Policy.Name())
 	case told:
-		return t.note
+		return e.note
 	case sentByIPVS, refusedByIPVS:
-		return w.describeIPVS(t.effect, p)
+		return w.describeIPVS(e.effect, p)
 	}
-	if t.rule != nil && t.statement != nil {
-		return statementText(t.rule, t.statement)
+	if e.rule != nil && e.statement != nil {
+		return statementText(e.rule, e.statement)
 	}
 	return ""
 }

@@ -123,5 +123,6 @@ func (w *walk) jumpStraight(rule *netfilter.Rule, jump *netfilter.Jump, p partic
 	if !ok {
 		return e, false
 	}
-	return w.comeBack(rule, jump, p, inner), true
+	var by *event
+	return w.comeBack(rule, jump, &by, p, inner), true
 }

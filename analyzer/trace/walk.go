@@ -486,20 +486,25 @@ func (w *walk) jump(rule *netfilter.Rule, jump *netfilter.Jump, p particle, out 
 	if !known {
 		return out, next, true
 	}
+	var by *event
 	for _, e := range exits {
-		if e = w.comeBack(rule, jump, p, e); len(e.mass) > 0 {
+		if e = w.comeBack(rule, jump, &by, p, e); len(e.mass) > 0 {
 			out = append(out, e)
 		}
 	}
 	return out, 0, false
 }
 
-// comeBack is a packet that jumped, once it left the other chain by an exit.
-func (w *walk) comeBack(rule *netfilter.Rule, jump *netfilter.Jump, p particle, e exit) exit {
+// comeBack is a packet that jumped, once it left the other chain by an exit. The
+// jump itself is one event for all exits, and made for the first that tells of it.
+func (w *walk) comeBack(rule *netfilter.Rule, jump *netfilter.Jump, by **event, p particle, e exit) exit {
 	trail := p.trail
 	if w.paths && (e.trail != nil || e.way != returns || w.all) {
-		w.doing = jump
-		trail = w.step(p.trail, rule, p.packet, jumped)
+		if *by == nil {
+			w.doing = jump
+			*by = w.event(rule, p.packet, jumped)
+		}
+		trail = w.behind(p.trail, *by)
 		trail.inner = e.trail
 	}
 	e.mass = w.through(p.mass, e.mass)

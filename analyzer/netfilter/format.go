@@ -40,17 +40,28 @@ func not(negated bool) string {
 // addrString writes an address as inet_ntop does, and so iptables. It differs
 // from netip in one case: behind six zero groups it puts an IPv4 address.
 func addrString(a netip.Addr) string {
+	if b, ok := behindZeros(a); ok {
+		return "::" + b.String()
+	}
+	return a.String()
+}
+
+// appendAddr appends addrString.
+func appendAddr(text []byte, a netip.Addr) []byte {
+	if b, ok := behindZeros(a); ok {
+		return b.AppendTo(append(text, "::"...))
+	}
+	return a.AppendTo(text)
+}
+
+// behindZeros is the IPv4 address that stands behind six zero groups.
+func behindZeros(a netip.Addr) (b netip.Addr, ok bool) {
 	if !a.Is6() || a.Is4In6() {
-		return a.String()
+		return b, false
 	}
-	b := a.As16()
-	for _, x := range b[:12] {
-		if x != 0 {
-			return a.String()
-		}
+	x := a.As16()
+	if [12]byte(x[:12]) != ([12]byte{}) || x[12] == 0 && x[13] == 0 { // a longer row of zeros, "::1"
+		return b, false
 	}
-	if b[12] == 0 && b[13] == 0 {
-		return a.String() // a longer row of zeros, "::1"
-	}
-	return "::" + netip.AddrFrom4([4]byte(b[12:])).String()
+	return netip.AddrFrom4([4]byte(x[12:])), true
 }

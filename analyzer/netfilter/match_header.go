@@ -58,11 +58,15 @@ func (n Network) Contains(a netip.Addr) bool {
 }
 
 // String is "10.0.0.0/8", or "10.0.0.1/255.0.255.255" for a mask with holes.
-func (n Network) String() string {
+func (n Network) String() string { return string(n.AppendTo(nil)) }
+
+// AppendTo appends String.
+func (n Network) AppendTo(text []byte) []byte {
+	text = append(appendAddr(text, n.Prefix.Addr()), '/')
 	if n.Mask.IsValid() {
-		return addrString(n.Prefix.Addr()) + "/" + addrString(n.Mask.Bits())
+		return appendAddr(text, n.Mask.Bits())
 	}
-	return addrString(n.Prefix.Addr()) + "/" + strconv.Itoa(n.Prefix.Bits())
+	return strconv.AppendInt(text, int64(n.Prefix.Bits()), 10)
 }
 
 // Addr matches the packet's source or destination address ("-s", "-d").
@@ -72,12 +76,17 @@ type Addr struct {
 	Net  Network
 }
 
-func (m *Addr) String() string {
-	option := "-s "
+func (m *Addr) String() string { return string(m.AppendTo(nil)) }
+
+// AppendTo appends String.
+func (m *Addr) AppendTo(text []byte) []byte {
+	text = append(text, not(m.Not)...)
 	if m.Side == Destination {
-		option = "-d "
+		text = append(text, "-d "...)
+	} else {
+		text = append(text, "-s "...)
 	}
-	return not(m.Not) + option + m.Net.String()
+	return m.Net.AppendTo(text)
 }
 
 // Interface matches the interface a packet came in by or leaves by ("-i",

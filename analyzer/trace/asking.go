@@ -15,9 +15,10 @@ type question struct {
 	rule    *netfilter.Rule // that asked first; nil for a fact about the node
 	yes, no string
 	// match is set, and yes and no are "", when the question is whether that
-	// match holds; addr is valid likewise when it is whether the node has that
-	// address.
+	// match holds, and of is for a test of an address; addr is valid likewise when
+	// it is whether the node has that address.
 	match string
+	of    *netfilter.Addr
 	addr  netip.Addr
 	// granted says that only one of the answers is followed.
 	granted bool
@@ -32,27 +33,32 @@ type question struct {
 	texts [2]string // for no and for yes, if they were needed
 }
 
-// text says in words how the question is answered.
-func (q *question) text(yes bool) string {
+// answer says how a question is answered.
+func (w *words) answer(q *question, yes bool) string {
 	text := &q.texts[flag(yes)]
 	if *text == "" {
-		*text = q.words(yes)
+		*text = w.answerAnew(q, yes)
 	}
 	return *text
 }
 
-func (q *question) words(yes bool) string {
+func (w *words) answerAnew(q *question, yes bool) string {
+	matches := " matches"
+	if !yes {
+		matches = " does not match"
+	}
 	switch {
-	case q.match != "" && yes:
-		return q.match + " matches"
 	case q.match != "":
-		return q.match + " does not match"
+		return w.joined(q.match, matches)
+	case q.of != nil:
+		test := netfilter.Addr{Side: q.of.Side, Net: q.of.Net}
+		return w.keep(append(test.AppendTo(w.begin("")), matches...))
 	case q.addr.IsValid() && yes:
 		return q.addr.String() + " is one of the node's addresses"
 	case q.addr.IsValid():
 		return q.addr.String() + " is none of the node's addresses"
 	case q.recent != nil:
-		return q.seenText(yes)
+		return w.seen(q, yes)
 	case yes:
 		return q.yes
 	case q.no == "":
@@ -132,6 +138,32 @@ func (q *asking) unsure(negated bool, by scope, text func() string) ternary {
 			n = q.ask(string(q.key), question{rule: q.rule, match: t})
 		}
 		q.require(negated, q.literal(n))
+	}
+	return maybe
+}
+
+// unsureAddr is unsure of an address against a network.
+func (q *asking) unsureAddr(m *netfilter.Addr) ternary {
+	if q.native {
+		return q.unsure(m.Not, byHeaders, plain(m, m.Not))
+	}
+	if q.want {
+		// The text that tells such tests apart is written for who reads it.
+		net := m.Net.Prefix.Addr().As16()
+		q.key = append(append(q.key[:0], "\x00addr"...), byte(m.Side), flag(m.Net.Prefix.Addr().Is4()))
+		q.key = append(q.key, net[:]...)
+		if m.Net.Mask.IsValid() {
+			mask := m.Net.Mask.Bits().As16()
+			q.key = append(append(q.key, flag(true)), mask[:]...)
+		} else {
+			q.key = append(q.key, flag(false), byte(m.Net.Prefix.Bits()))
+		}
+		q.key = q.appendScope(q.key, byHeaders)
+		n, ok := q.asked[string(q.key)]
+		if !ok {
+			n = q.ask(string(q.key), question{rule: q.rule, of: m})
+		}
+		q.require(m.Not, q.literal(n))
 	}
 	return maybe
 }

@@ -54,13 +54,13 @@ func (w *walk) assumptions(answers []answer) []Assumption {
 			}
 		}
 		if q.list == "" || a.yes {
-			out = append(out, Assumption{Rule: q.rule, Text: q.text(a.yes)})
+			out = append(out, Assumption{Rule: q.rule, Text: w.words.answer(q, a.yes)})
 			continue
 		}
 		if next == len(w.unseen) || w.unseen[next].first != q {
 			continue
 		}
-		text := q.text(false)
+		text := w.words.answer(q, false)
 		if u := &w.unseen[next]; u.lists > 1 {
 			text = w.words.notSeen(u)
 		}

@@ -62,8 +62,8 @@ func (w *walk) member(rule *netfilter.Rule, s *netfilter.Set, key []byte) condit
 
 // setFact is the last thing that a rule did to the key in the set.
 func (w *walk) setFact(p *packet, s *netfilter.Set, key []byte) (removed, ok bool) {
-	for at := p.facts; at != 0; at = w.facts[at-1].before {
-		if f := &w.facts[at-1]; f.set == s && string(f.key) == string(key) {
+	for at := p.facts; at != 0; at = w.facts.things[at-1].before {
+		if f := &w.facts.things[at-1]; f.set == s && string(f.key) == string(key) {
 			return f.removed, true
 		}
 	}
@@ -130,14 +130,6 @@ func (c *setChanges) of(s *netfilter.Set) changesOfSet {
 
 // withFact is the packet with a fact added.
 func (w *walk) withFact(number int32, f fact) int32 {
-	place, ok := w.places[f]
-	if !ok {
-		if w.places == nil {
-			w.places = map[fact]int32{}
-		}
-		w.facts = append(w.facts, f)
-		place = int32(len(w.facts))
-		w.places[f] = place
-	}
-	return w.changed(number, func(p *packet) { p.facts = place })
+	n, _ := w.facts.number(&f, f.hash())
+	return w.changed(number, func(p *packet) { p.facts = n + 1 })
 }

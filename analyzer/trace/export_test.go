@@ -27,13 +27,14 @@ func (t *Tracer) CheckSum(f Flow) error {
 			return fmt.Errorf("under condition %d the chances sum to %s", s.when, s.chance)
 		}
 	}
-	for i, q := range w.questions {
+	for i := range w.questions {
+		q := &w.questions[i]
 		if q.granted {
 			continue
 		}
 		for _, s := range sum {
 			if w.given(s.when, answer{int32(i), true}) != w.given(s.when, answer{int32(i), false}) {
-				return fmt.Errorf("no outcomes for one answer to %q", q.text(true))
+				return fmt.Errorf("no outcomes for one answer to %q", w.words.answer(q, true))
 			}
 		}
 	}

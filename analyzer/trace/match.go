@@ -21,7 +21,10 @@ func (q *asking) match(m netfilter.Match) ternary {
 		if m.Side == netfilter.Destination {
 			a = q.packet.dst
 		}
-		return q.address(a, m.Net, m.Not, plain(m, m.Not))
+		if t := q.inNetwork(a, m.Net, m.Not); t != maybe {
+			return t
+		}
+		return q.unsureAddr(m)
 	case *netfilter.Interface:
 		l := q.packet.in
 		if m.Side == netfilter.Destination {
@@ -133,15 +136,23 @@ func (q *asking) match(m netfilter.Match) ternary {
 	return q.unsure(false, byPacket, m.String)
 }
 
-// address tests an address against a network.
+// address tests an address against a network, as a part of a match.
 func (q *asking) address(a netip.Addr, net netfilter.Network, negated bool, text func() string) ternary {
+	if t := q.inNetwork(a, net, negated); t != maybe {
+		return t
+	}
+	return q.unsure(negated, byHeaders, text)
+}
+
+// inNetwork tells whether an address is in a network: maybe if it is not known.
+func (q *asking) inNetwork(a netip.Addr, net netfilter.Network, negated bool) ternary {
 	switch {
 	case q.native && net.Prefix.Addr().Is4() != q.flow.Destination.Is4():
 		return no // a table of both families: nft tests the family first, negated or not
 	case net.Prefix.Bits() == 0 && !net.Mask.IsValid():
 		return ternaryOf(!negated)
 	case !a.IsValid():
-		return q.unsure(negated, byHeaders, text)
+		return maybe
 	}
 	return ternaryOf(net.Contains(a)).xor(negated)
 }

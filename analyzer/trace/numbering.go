@@ -31,6 +31,20 @@ func (n *numbering[T]) number(thing *T, hash uint32) (number int32, isNew bool) 
 	return int32(len(n.things) - 1), true
 }
 
+// find is the number of a thing; ok is false if nothing equal has one.
+func (n *numbering[T]) find(thing *T, hash uint32) (number int32, ok bool) {
+	if len(n.slots) == 0 {
+		return 0, false
+	}
+	mask := uint32(len(n.slots) - 1)
+	for at := hash & mask; n.slots[at] != 0; at = (at + 1) & mask {
+		if i := n.slots[at] - 1; n.hashes[i] == hash && n.things[i] == *thing {
+			return i, true
+		}
+	}
+	return 0, false
+}
+
 func (n *numbering[T]) grow() {
 	n.slots = make([]int32, max(64, 2*len(n.slots)))
 	mask := uint32(len(n.slots) - 1)

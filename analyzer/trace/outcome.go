@@ -175,8 +175,10 @@ func (w *walk) outcomes() []Outcome {
 	}
 	slices.SortStableFunc(w.order, func(i, j int32) int {
 		a, b := &w.found[i], &w.found[j]
+		if by := slices.CompareFunc(a.answers, b.answers, compareAnswers); by != 0 {
+			return by
+		}
 		return cmp.Or(
-			slices.CompareFunc(a.answers, b.answers, compareAnswers),
 			cmp.Compare(slices.Index(verdictOrder, a.Verdict), slices.Index(verdictOrder, b.Verdict)),
 			a.Endpoint.Compare(b.Endpoint),
 			compareBools(a.Masquerade, b.Masquerade))
@@ -213,7 +215,10 @@ var verdictOrder = []Verdict{DNAT, Accept, Reject, Drop, Unknown}
 
 // compareAnswers puts the older question first, and yes before no.
 func compareAnswers(a, b answer) int {
-	return cmp.Or(cmp.Compare(a.question, b.question), compareBools(b.yes, a.yes))
+	if a.question != b.question {
+		return cmp.Compare(a.question, b.question)
+	}
+	return compareBools(b.yes, a.yes)
 }
 
 // compareBools puts false first.

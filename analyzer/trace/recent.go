@@ -2,6 +2,7 @@ package trace
 
 import (
 	"fmt"
+	"hash/maphash"
 	"net/netip"
 	"strconv"
 	"sync"
@@ -21,6 +22,10 @@ type fact struct {
 	removed bool // else it was added, just now
 }
 
+func (f *fact) hash() uint32 {
+	return uint32(mixed(maphash.String(nameSeed, f.list)^maphash.String(nameSeed, string(f.key)), uint64(f.before)<<1|uint64(flag(f.removed))))
+}
+
 // noted is the packet with a fact added.
 func (w *walk) noted(number int32, list string, client netip.Addr, removed bool) int32 {
 	p := w.packet(number)
@@ -32,8 +37,8 @@ func (w *walk) noted(number int32, list string, client netip.Addr, removed bool)
 
 // fact is the last thing that happened to the client in the list.
 func (w *walk) fact(p *packet, list string, client netip.Addr) (removed, ok bool) {
-	for at := p.facts; at != 0; at = w.facts[at-1].before {
-		if f := w.facts[at-1]; f.list == list && f.client == client {
+	for at := p.facts; at != 0; at = w.facts.things[at-1].before {
+		if f := &w.facts.things[at-1]; f.list == list && f.client == client {
 			return f.removed, true
 		}
 	}
@@ -107,20 +112,20 @@ func (w *walk) clientText(client netip.Addr) string {
 	return w.clientName
 }
 
-// seenText is words for a question of recent lists.
-func (q *question) seenText(yes bool) string {
-	text := q.client + " was "
+// seen is words for a question of recent lists.
+func (w *words) seen(q *question, yes bool) string {
+	text := append(w.begin(q.client), " was "...)
 	if !yes {
-		text += "not "
+		text = append(text, "not "...)
 	}
-	text += "seen before by recent list " + q.list
+	text = append(append(text, "seen before by recent list "...), q.list...)
 	if m := q.recent; m.HitCount > 1 {
-		text += fmt.Sprintf(" %d times", m.HitCount)
+		text = fmt.Appendf(text, " %d times", m.HitCount)
 	}
 	if m := q.recent; m.Seconds != 0 && m.Action != netfilter.RecentRemove {
-		text += fmt.Sprintf(" within the last %d s", m.Seconds)
+		text = append(strconv.AppendUint(append(text, " within the last "...), uint64(m.Seconds), 10), " s"...)
 	}
-	return text
+	return w.keep(text)
 }
 
 // recentMasks are the masks of lists of addresses. A list has one, that of the

@@ -77,8 +77,7 @@ func (w *walk) clear() {
 	w.diagrams.reset()
 	w.terms.reset()
 	w.packets.reset()
-	w.facts = w.facts[:0]
-	clear(w.places)
+	w.facts.reset()
 	clear(w.ttls)
 	w.questions = w.questions[:0]
 	clear(w.asked)

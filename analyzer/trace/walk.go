@@ -35,8 +35,7 @@ type walk struct {
 
 	packets numbering[packet] // the different ones
 	draft   packet            // the one that is being changed
-	facts   []fact
-	places  map[fact]int32
+	facts   numbering[fact]   // packets count them from 1
 	ttls    map[ttlChange]int16
 
 	questions []question
@@ -259,6 +258,9 @@ func (w *walk) run(chain *netfilter.Chain, number int32) []exit {
 func (w *walk) fate(chain *netfilter.Chain, packet int32) (exits []exit, number int32, known bool) {
 	v := visit{chain, packet}
 	if n := w.lastKnown; n < int32(len(w.fates)) && w.fates[n].done && w.visits.things[n] == v {
+		return w.fates[n].exits, n, true
+	}
+	if n, ok := w.visits.find(&v, v.hash()); ok && w.fates[n].done {
 		return w.fates[n].exits, n, true
 	}
 	if e, ok := w.straight(chain, packet); ok {

@@ -77,4 +77,4 @@ func (c *checker) ignoresInternal(p *servicePort, pools *pools, e *inventory.Ent
 	return true
 }
 
-func hasServers(v *ipvs.VirtualServer) bool { return len(v.Servers()) > 0 || v.Partial }
+func hasServers(v *ipvs.VirtualServer) bool { return v.NumServers() > 0 || v.Partial }

@@ -36,10 +36,10 @@ func someServers(r *rand.Rand, n int) *ipvs.Table {
 			case 2:
 				s.Weight = 5
 			}
-			added := v.AddServer(s)
 			if r.IntN(20) == 0 {
-				added.SetDetails(ipvs.Details{UpperThreshold: 3})
+				s.SetDetails(ipvs.Details{UpperThreshold: 3})
 			}
+			v.AddServer(s)
 		}
 	}
 	return t

@@ -152,7 +152,7 @@ type Line struct {
 func (e *Entry) Lines() []Line {
 	n := len(e.Path) + len(e.Mapped) + len(e.Elements)
 	for _, v := range e.Virtual {
-		n += 1 + len(v.Servers())
+		n += 1 + v.NumServers()
 	}
 	lines := e.AppendPathLines(make([]Line, 0, n))
 	for _, element := range e.Elements {

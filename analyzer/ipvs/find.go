@@ -21,22 +21,22 @@ const (
 func (t *Table) Find(mark uint32, protocol uint8, to netip.AddrPort) *VirtualServer {
 	family := FamilyOf(to.Addr())
 	if mark != 0 && len(t.marked) > 0 {
-		if v := t.index[Key{Family: family, Mark: mark}]; v != nil {
+		if v := t.find(&Key{Family: family, Mark: mark}); v != nil {
 			return v
 		}
-		if v := t.index[Key{Mark: mark}]; v != nil { // its family is not told
+		if v := t.find(&Key{Mark: mark}); v != nil { // its family is not told
 			return v
 		}
 	}
 	key := Key{Family: family, Protocol: protocol, Address: to.Addr(), Port: to.Port()}
-	v := t.index[key]
+	v := t.find(&key)
 	if v == nil && protocol == netfilter.TCP && t.ftp && (key.Port == ftpDataPort || key.Port >= firstPlainPort) {
 		key.Port = ftpPort
-		v = t.index[key]
+		v = t.find(&key)
 	}
 	if v == nil && t.anyPorts {
 		key.Port = 0
-		v = t.index[key]
+		v = t.find(&key)
 	}
 	return v
 }

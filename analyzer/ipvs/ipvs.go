@@ -27,7 +27,7 @@ type Table struct {
 	Complete bool
 
 	services []*VirtualServer
-	index    map[Key]*VirtualServer
+	keys     keys
 	named    map[nameKey]*VirtualServer
 
 	// What the kernel counts to spare itself a look (ip_vs_ctl.c,
@@ -35,9 +35,9 @@ type Table struct {
 	anyPorts, ftp bool
 	marked        []*VirtualServer
 
-	last *VirtualServer  // that servers were last added to
-	room []VirtualServer // for those to come
-	made int             // real servers
+	room   []VirtualServer // for those to come
+	packed rows[packedServer]
+	others rows[RealServer]
 }
 
 // A Key is what the kernel finds a virtual server by: a protocol, an address
@@ -61,11 +61,11 @@ type nameKey struct {
 func (t *Table) Services() []*VirtualServer { return t.services }
 
 // NumRealServers counts the real servers of all virtual servers.
-func (t *Table) NumRealServers() int { return t.made }
+func (t *Table) NumRealServers() int { return t.packed.made + t.others.made }
 
 // Service is the virtual server with that key, nil if there is none. What
 // becomes of a packet is told by Find.
-func (t *Table) Service(k Key) *VirtualServer { return t.index[k] }
+func (t *Table) Service(k Key) *VirtualServer { return t.find(&k) }
 
 // Named is the virtual server that goes by an unresolved name, nil if there is
 // none.
@@ -75,7 +75,7 @@ func (t *Table) Named(protocol uint8, name string) *VirtualServer {
 
 // Expect makes room for about so many virtual servers, before the first one.
 func (t *Table) Expect(n int) {
-	t.index = make(map[Key]*VirtualServer, n)
+	t.keys.expect(n)
 	t.services = make([]*VirtualServer, 0, n)
 }
 
@@ -84,19 +84,20 @@ func (t *Table) Expect(n int) {
 // one is given instead.
 func (t *Table) Add(v VirtualServer) (added *VirtualServer, isNew bool) {
 	key, hasKey := v.Key()
-	same := t.Named(v.Protocol, v.Name)
 	if hasKey {
-		same = t.index[key]
+		added = t.find(&key)
+	} else {
+		added = t.Named(v.Protocol, v.Name)
 	}
-	if same != nil {
-		return same, false
+	if added != nil {
+		return added, false
 	}
 	if len(t.room) == cap(t.room) {
 		t.room = make([]VirtualServer, 0, chunk(len(t.services)))
 	}
 	t.room = append(t.room, v)
 	added = &t.room[len(t.room)-1]
-	added.table, added.number, added.servers = t, int32(len(t.services)), nil
+	added.table, added.number, added.servers = t, int32(len(t.services)), servers{}
 	t.services = append(t.services, added)
 	if !hasKey {
 		if t.named == nil {
@@ -104,10 +105,7 @@ func (t *Table) Add(v VirtualServer) (added *VirtualServer, isNew bool) {
 		}
 		t.named[nameKey{v.Protocol, v.Name}] = added
 	} else {
-		if t.index == nil {
-			t.index = map[Key]*VirtualServer{}
-		}
-		t.index[key] = added
+		t.keys.put(&key, int(added.number))
 		if key.Mark != 0 {
 			t.marked = append(t.marked, added)
 		}

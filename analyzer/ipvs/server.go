@@ -163,42 +163,6 @@ func (r *RealServer) file() *source.File {
 // SetText says where the real server stands, in its virtual server's file.
 func (r *RealServer) SetText(s source.Span) { r.text = spanOf(s) }
 
-// AddServer appends a real server, which may be one of another virtual server
-// or table: it keeps its text. Pointers to real servers that were handed
-// out before are no longer good: build first, then read.
-func (v *VirtualServer) AddServer(r RealServer) *RealServer {
-	t := v.table
-	// The real servers of one virtual server stand in a row, and those of many
-	// in one piece of memory. One that others came after moves to a piece of
-	// its own when it gets more.
-	if t.last != v && len(v.servers) == 0 {
-		if l := t.last; l != nil {
-			v.servers = l.servers[len(l.servers):]
-			l.servers = l.servers[:len(l.servers):len(l.servers)]
-		}
-		t.last = v
-	}
-	n := len(v.servers)
-	if n == cap(v.servers) {
-		size := max(2*n, 4)
-		if t.last == v {
-			size = max(2*n, chunk(t.made))
-		}
-		grown := make([]RealServer, n, size)
-		copy(grown, v.servers)
-		v.servers = grown
-	}
-	if r.service != nil && r.file() != v.file {
-		d := r.Details()
-		d.file = r.file()
-		r.more = &d
-	}
-	r.service = v
-	v.servers = append(v.servers, r)
-	t.made++
-	return &v.servers[n]
-}
-
 // A span is a part of a line of a file that is known from elsewhere.
 type span struct {
 	offset, length uint32

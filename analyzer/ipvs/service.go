@@ -40,7 +40,7 @@ type VirtualServer struct {
 
 	table   *Table
 	number  int32 // in Table.services
-	servers []RealServer
+	servers servers
 	text    span
 	file    *source.File
 }
@@ -138,8 +138,7 @@ func (v *VirtualServer) Text() string { return v.text.of(v.file) }
 
 // SetText says where the virtual server stands. Its real servers stand in the
 // same file.
-func (v *VirtualServer) SetText(s source.Span) { v.file, v.text = s.File, spanOf(s) }
-
-// Servers are the real servers in the order of the text. The caller must not
-// change the slice.
-func (v *VirtualServer) Servers() []RealServer { return v.servers }
+func (v *VirtualServer) SetText(s source.Span) {
+	v.unpack() // what is packed goes by where the virtual server stands
+	v.file, v.text = s.File, spanOf(s)
+}

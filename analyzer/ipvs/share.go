@@ -12,16 +12,16 @@ type Share struct{ Num, Den uint64 }
 // remember. A virtual server that nothing takes connections for has shares of
 // 0, and is certain of them.
 func (v *VirtualServer) Shares() (shares []Share, ok bool) {
-	return v.AppendShares(make([]Share, 0, len(v.servers)))
+	return v.AppendShares(make([]Share, 0, v.NumServers()))
 }
 
 // AppendShares appends Shares to a slice without elements.
 func (v *VirtualServer) AppendShares(room []Share) (shares []Share, ok bool) {
-	shares = append(room, make([]Share, len(v.servers))...)
+	shares = append(room, make([]Share, v.NumServers())...)
 	usable := 0
-	for i := range v.servers {
+	for i := range shares {
 		shares[i].Den = 1
-		takes, certain := v.servers[i].Takes()
+		takes, certain := v.takes(i)
 		if !certain {
 			return nil, false
 		}
@@ -40,23 +40,23 @@ func (v *VirtualServer) AppendShares(room []Share) (shares []Share, ok bool) {
 	switch v.Scheduler.Sharing() {
 	case EqualSharing:
 		// ip_vs_rr.c, ip_vs_rr_schedule.
-		v.deal(shares, uint64(usable), func(*RealServer) uint64 { return 1 })
+		v.deal(shares, uint64(usable), one)
 		return shares, true
 	case WeightedSharing:
 		// ip_vs_wrr.c, ip_vs_wrr_schedule: over one round each gets as many
 		// connections as its weight divided by what all weights have in common.
 		total := uint64(0)
-		for i := range v.servers {
-			total += uint64(v.servers[i].Weight)
+		for i := range shares {
+			total += uint64(v.weight(i))
 		}
-		v.deal(shares, total, func(r *RealServer) uint64 { return uint64(r.Weight) })
+		v.deal(shares, total, func(i int) uint64 { return uint64(v.weight(i)) })
 		return shares, true
 	case HighestWeight:
 		// ip_vs_fo.c, ip_vs_fo_schedule: of equal ones the first in the
 		// kernel's list, the order of which ipvsadm does not keep.
 		best, at := uint32(0), -1
-		for i := range v.servers {
-			switch w := v.servers[i].Weight; {
+		for i := range shares {
+			switch w := v.weight(i); {
 			case w > best:
 				best, at = w, i
 			case w == best:
@@ -71,26 +71,44 @@ func (v *VirtualServer) AppendShares(room []Share) (shares []Share, ok bool) {
 		// Without a choice to make, all of them make the same one; only
 		// ip_vs_ovf.c, ip_vs_ovf_schedule, passes over a server for its load.
 		if usable == 1 && v.Scheduler != Overflow {
-			v.deal(shares, 1, func(*RealServer) uint64 { return 1 })
+			v.deal(shares, 1, one)
 			return shares, true
 		}
 	case SourceSharing, DestinationSharing:
 		// The hash can name a server that takes none, and then the connection
 		// is refused.
-		if usable == 1 && len(v.servers) == 1 {
-			v.deal(shares, 1, func(*RealServer) uint64 { return 1 })
+		if usable == 1 && len(shares) == 1 {
+			v.deal(shares, 1, one)
 			return shares, true
 		}
 	}
 	return nil, false
 }
 
-func (v *VirtualServer) deal(shares []Share, of uint64, part func(*RealServer) uint64) {
-	for i := range v.servers {
-		if takes, _ := v.servers[i].Takes(); takes {
-			shares[i] = Share{part(&v.servers[i]), of}
+func (v *VirtualServer) deal(shares []Share, of uint64, part func(i int) uint64) {
+	for i := range shares {
+		if takes, _ := v.takes(i); takes {
+			shares[i] = Share{part(i), of}
 		}
 	}
+}
+
+func one(int) uint64 { return 1 }
+
+// takes is RealServer.Takes of the real server at a place.
+func (v *VirtualServer) takes(i int) (takes, certain bool) {
+	if len(v.servers.others) > 0 {
+		return v.servers.others[i].Takes()
+	}
+	return v.servers.packed[i].weight != 0, true
+}
+
+// weight is that of the real server at a place.
+func (v *VirtualServer) weight(i int) uint32 {
+	if len(v.servers.others) > 0 {
+		return v.servers.others[i].Weight
+	}
+	return v.servers.packed[i].weight
 }
 
 // Takes reports whether the real server gets new connections: one with weight 0

@@ -68,6 +68,20 @@ type scheduling struct {
 	to      netip.AddrPort // the packet's destination at the time
 }
 
+// servers are the real servers of a virtual server, the same ones for the whole
+// walk: they are told apart by where they lie in memory.
+func (w *walk) servers(v *ipvs.VirtualServer) []ipvs.RealServer {
+	list, ok := w.serversOf[v]
+	if !ok {
+		if w.serversOf == nil {
+			w.serversOf = map[*ipvs.VirtualServer][]ipvs.RealServer{}
+		}
+		list = v.Servers()
+		w.serversOf[v] = list
+	}
+	return list
+}
+
 // balance has IPVS look at packets, at input and at output. It gives back those
 // that go on to the hook's other rules; those that it sends to a real server
 // wait until the hook is done (ip_vs_core.c, ip_vs_in_hook).

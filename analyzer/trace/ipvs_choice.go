@@ -37,7 +37,7 @@ func (w *walk) schedule(v *ipvs.VirtualServer, p particle) (on []particle) {
 				some = true
 				this := p
 				this.mass = w.share(p.mass, ratioChance(s.Num, s.Den))
-				on = w.sendTo(v, &v.Servers()[i], this, on)
+				on = w.sendTo(v, &w.servers(v)[i], this, on)
 			}
 		}
 		if !some {
@@ -58,22 +58,24 @@ func (w *walk) choose(v *ipvs.VirtualServer, p particle, on []particle) []partic
 	case how != ipvs.UnknownSharing:
 		c.how = " (" + how.String() + ")"
 	}
-	for i := range v.Servers() {
-		if takes, _ := v.Servers()[i].Takes(); takes {
-			c.servers = append(c.servers, &v.Servers()[i])
+	servers := w.servers(v)
+	for i := range servers {
+		if takes, _ := servers[i].Takes(); takes {
+			c.servers = append(c.servers, &servers[i])
 		}
 	}
 	c.others = v.Partial
-	c.nobody = mayRefuse(v)
+	c.nobody = w.mayRefuse(v)
 	return w.branch(v, &c, p, on)
 }
 
 // mayRefuse reports whether a scheduler may find no real server although some
 // take connections.
-func mayRefuse(v *ipvs.VirtualServer) bool {
+func (w *walk) mayRefuse(v *ipvs.VirtualServer) bool {
 	bounded, idle := 0, 0
-	for i := range v.Servers() {
-		r := &v.Servers()[i]
+	servers := w.servers(v)
+	for i := range servers {
+		r := &servers[i]
 		switch takes, certain := r.Takes(); {
 		case !takes:
 			idle++
@@ -91,7 +93,7 @@ func mayRefuse(v *ipvs.VirtualServer) bool {
 	case ipvs.MaglevHashing:
 		return bounded > 0 // ip_vs_mh.c, ip_vs_mh_populate, passes over weight 0
 	}
-	return bounded > 0 && bounded+idle == len(v.Servers())
+	return bounded > 0 && bounded+idle == v.NumServers()
 }
 
 // remembered is the part of a particle whose client a persistent virtual server
@@ -104,8 +106,9 @@ func (w *walk) remembered(v *ipvs.VirtualServer, p particle, on *[]particle) (re
 		key: fmt.Sprintf("\x00persistent %p %s ", v, client), who: "persistence of IPVS " + v.String(), how: " for " + client + within(v.Persistence),
 		verb: "remembers", isRest: true,
 	}
-	for i := range v.Servers() {
-		c.servers = append(c.servers, &v.Servers()[i])
+	servers := w.servers(v)
+	for i := range servers {
+		c.servers = append(c.servers, &servers[i])
 	}
 	if len(c.servers) > maxServers {
 		return w.granted(p, fmt.Sprintf("persistence of IPVS %s remembers no real server for %s%s", v, client, within(v.Persistence)))

@@ -170,8 +170,9 @@ const IPVSConntrack = "net.ipv4.vs.conntrack is 1, as kube-proxy sets it"
 // with shares that do not sum to 1.
 func (w *walk) grantAhead(v *ipvs.VirtualServer, p particle) particle {
 	remote, unknown, tunnelled := false, false, false
-	for i := range v.Servers() {
-		r := &v.Servers()[i]
+	servers := w.servers(v)
+	for i := range servers {
+		r := &servers[i]
 		own, _ := w.tracer.node.isLocal(r.Address)
 		switch {
 		case r.Method == ipvs.ViaTunnel:
@@ -228,7 +229,7 @@ func (w *walk) balancedStep(before *trail, packet int32, e effect) *trail {
 func (w *walk) describeIPVS(e effect, p *packet) string {
 	s := w.scheduled(p)
 	if e == refusedByIPVS {
-		if len(s.service.Servers()) == 0 {
+		if s.service.NumServers() == 0 {
 			return fmt.Sprintf("IPVS %s: refused, for it has no real servers", s.service)
 		}
 		return fmt.Sprintf("IPVS %s: refused, for none of its real servers takes new connections", s.service)

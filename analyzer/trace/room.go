@@ -91,6 +91,7 @@ func (w *walk) clear() {
 	w.effort = 0
 	w.schedulings = w.schedulings[:0]
 	clear(w.scheduledAt)
+	clear(w.serversOf)
 	w.sentByIPVS = w.sentByIPVS[:0]
 	w.endings = w.endings[:0]
 	clear(w.found)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 
+	"github.com/svcpath/svcpath/analyzer/ipvs"
 	"github.com/svcpath/svcpath/analyzer/netfilter"
 	"github.com/svcpath/svcpath/analyzer/source"
 )
@@ -45,7 +46,8 @@ type walk struct {
 
 	schedulings []scheduling // that IPVS made
 	scheduledAt map[scheduling]int32
-	sentByIPVS  []particle // that wait for the end of a hook
+	serversOf   map[*ipvs.VirtualServer][]ipvs.RealServer // that were asked for
+	sentByIPVS  []particle                                // that wait for the end of a hook
 
 	visits numbering[visit]
 	fates  []visited // of the visits, by number

@@ -28,9 +28,9 @@ func (r *listReader) server(at source.Cursor, target, rest, line string) {
 		r.unread(at, err)
 		return
 	}
-	added := v.AddServer(s)
-	added.SetDetails(d)
-	added.SetText(spanOf(at, line))
+	s.SetDetails(d)
+	s.SetText(spanOf(at, line))
+	v.AddServer(s)
 }
 
 func (r *listReader) readServer(at source.Cursor, v *ipvs.VirtualServer, target, rest string) (s ipvs.RealServer, d ipvs.Details, err error) {

@@ -156,16 +156,17 @@ func complement(v, other *ipvs.VirtualServer) (differs string) {
 	if differs = servicesDiffer(v, other); differs != "" {
 		return differs
 	}
-	places := make(map[serverKey]int, len(v.Servers()))
-	for i := range v.Servers() {
-		places[keyOf(&v.Servers()[i])] = i
+	servers, others := v.Servers(), other.Servers()
+	places := make(map[serverKey]int, len(servers))
+	for i := range servers {
+		places[keyOf(&servers[i])] = i
 	}
 	found := map[serverKey]bool{}
-	for i := range other.Servers() {
-		r := &other.Servers()[i]
+	for i := range others {
+		r := &others[i]
 		found[keyOf(r)] = true
 		if at, ok := places[keyOf(r)]; ok {
-			differs = serversDiffer(&v.Servers()[at], r)
+			differs = serversDiffer(&servers[at], r)
 		} else if !v.Partial {
 			differs = fmt.Sprintf("has real server %s in it alone", r)
 		}
@@ -173,16 +174,18 @@ func complement(v, other *ipvs.VirtualServer) (differs string) {
 			return differs
 		}
 	}
-	for i := range v.Servers() {
-		if r := &v.Servers()[i]; !found[keyOf(r)] && !other.Partial {
+	for i := range servers {
+		if r := &servers[i]; !found[keyOf(r)] && !other.Partial {
 			return fmt.Sprintf("has real server %s, which is not in it", r)
 		}
 	}
 	fill(v, other)
-	for i := range other.Servers() {
-		r := &other.Servers()[i]
+	for i := range others {
+		r := &others[i]
 		if at, ok := places[keyOf(r)]; ok {
-			fillServer(&v.Servers()[at], r)
+			filled := v.Server(at)
+			fillServer(&filled, r)
+			v.SetServer(at, filled)
 		} else {
 			v.AddServer(*r)
 		}

@@ -3,38 +3,155 @@ package ipvsadm
 import (
 	"net/netip"
 	"strings"
+	"time"
 
 	"github.com/svcpath/svcpath/analyzer/ipvs"
+	"github.com/svcpath/svcpath/analyzer/netfilter"
+	"github.com/svcpath/svcpath/analyzer/source"
 )
 
-// plainServer reads the line of a real server as ipvsadm-save prints nearly all
-// of a node's: "-a" and the words of its virtual server, an IPv4 address and
-// port, -m and a weight. ok is false for a line that is written in another way,
-// which may say the same all the same.
-func plainServer(line, words string) (s ipvs.RealServer, ok bool) {
-	const command, server, method = "-a ", " -r ", " -m -w "
+// plainLines reads lines as ipvsadm-save prints nearly all of a node's, and gives
+// the cursor before the first one that is written in another way. The reader of
+// all lines makes the same of them.
+func (r *saveReader) plainLines(at source.Cursor) source.Cursor {
+	text := at.File.Text
+	for at.More() {
+		length := 0
+		if strings.HasPrefix(text[at.Offset:], "-A") {
+			length = r.plainVirtual(at)
+		} else {
+			length = r.plainServer(at)
+		}
+		if length == 0 {
+			return at
+		}
+		at.Offset = min(at.Offset+length+1, len(text)) // the last line may have no line feed
+		at.Line++
+	}
+	return at
+}
+
+// plainServer reads the line of a real server of the virtual server in the line
+// before. It gives the line's length, 0 for one that is not plain.
+func (r *saveReader) plainServer(at source.Cursor) int {
+	if r.service == nil || r.last == "" {
+		return 0
+	}
+	line := at.File.Text[at.Offset:]
+	if r.before == "" {
+		r.before = plainBefore(line, r.last)
+	}
+	if r.before == "" || !strings.HasPrefix(line, r.before) {
+		return 0
+	}
+	address, port, weight, length := readPlainServer(line, len(r.before))
+	if length > 0 {
+		r.service.AddPlain(address, port, ipvs.Masquerading, weight, source.Span{File: at.File, Offset: at.Offset, Len: length, Line: at.Line})
+	}
+	return length
+}
+
+// plainBefore is what stands before the address of a plain real server of the
+// virtual server with these words; "" if the line is none.
+func plainBefore(line, words string) string {
+	const command, server = "-a ", " -r "
 	n := len(command) + len(words)
 	if len(line) < n+len(server) || line[n:n+len(server)] != server || line[len(command):n] != words || line[:len(command)] != command {
-		return s, false
+		return ""
 	}
-	address, port, at := plainEndpoint(line, n+len(server))
+	return line[:n+len(server)]
+}
+
+// readPlainServer reads an IPv4 address and port, -m and a weight, up to the end
+// of the line, which is 0 for what is written in another way.
+func readPlainServer(line string, at int) (address [4]byte, port uint16, weight uint32, end int) {
+	const method = " -m -w "
+	address, port, at = plainEndpoint(line, at)
 	if port == 0 || !strings.HasPrefix(line[at:], method) {
-		return s, false
+		return address, port, weight, 0
 	}
-	at += len(method)
-	begin, weight := at, uint32(0)
+	weight, at = plainNumber(line, at+len(method))
+	if at == 0 || !endsAt(line, at) {
+		return address, port, weight, 0
+	}
+	return address, port, weight, at
+}
+
+// plainVirtual reads the line of a virtual server that has not been added yet: -A,
+// -t or -u, an IPv4 address and port, -s and a scheduler, and perhaps -p and a
+// number. It gives the line's length, 0 for one that is not plain.
+func (r *saveReader) plainVirtual(at source.Cursor) int {
+	if len(r.odd) > 0 || r.lost != nil {
+		return 0
+	}
+	line := at.File.Text[at.Offset:]
+	v, words, length := readPlainVirtual(line)
+	if length == 0 {
+		return 0
+	}
+	added, isNew := r.table.Add(v)
+	if !isNew {
+		return 0
+	}
+	added.SetText(source.Span{File: at.File, Offset: at.Offset, Len: length, Line: at.Line})
+	r.service, r.last, r.before = added, words, ""
+	return length
+}
+
+func readPlainVirtual(line string) (v ipvs.VirtualServer, words string, end int) {
+	const command, scheduler, persistent = "-A ", " -s ", " -p "
+	switch begin := len(command + "-t "); {
+	case len(line) < begin:
+		return v, "", 0
+	case line[:begin] == command+"-t ":
+		v.Protocol = netfilter.TCP
+	case line[:begin] == command+"-u ":
+		v.Protocol = netfilter.UDP
+	default:
+		return v, "", 0
+	}
+	address, port, at := plainEndpoint(line, len(command+"-t "))
+	if port == 0 || !strings.HasPrefix(line[at:], scheduler) {
+		return v, "", 0
+	}
+	words = line[len(command):at]
+	begin := at + len(scheduler)
+	for at = begin; at < len(line) && line[at] >= 'a' && line[at] <= 'z'; at++ {
+	}
+	if at == begin {
+		return v, "", 0
+	}
+	v.Family, v.Address, v.Port, v.PortKnown = netfilter.IPv4, netip.AddrFrom4(address), port, true
+	v.Scheduler = ipvs.Scheduler(line[begin:at])
+	if strings.HasPrefix(line[at:], persistent) {
+		var seconds uint32
+		if seconds, at = plainNumber(line, at+len(persistent)); at == 0 {
+			return v, "", 0
+		}
+		v.Persistence = &ipvs.Persistence{Timeout: time.Duration(seconds) * time.Second}
+	}
+	if !endsAt(line, at) {
+		return v, "", 0
+	}
+	return v, words, at
+}
+
+// plainNumber reads a number, and gives where it ends: 0 for none.
+func plainNumber(line string, at int) (n uint32, end int) {
+	begin := at
 	for at < len(line) && line[at]-'0' <= 9 {
-		weight = 10*weight + uint32(line[at]-'0')
+		n = 10*n + uint32(line[at]-'0')
 		at++
 	}
-	const digits = 9 // that every 32 bits have room for
-	if at != len(line) || at == begin || at-begin > digits {
-		return s, false
+	const digits = 9 // that every 31 bits have room for
+	if at == begin || at-begin > digits {
+		return 0, 0
 	}
-	s.Address, s.Port, s.PortKnown = netip.AddrFrom4(address), port, true
-	s.Method, s.Weight, s.WeightKnown = ipvs.Masquerading, weight, true
-	return s, true
+	return n, at
 }
+
+// endsAt reports whether the first line ends there.
+func endsAt(line string, at int) bool { return at == len(line) || line[at] == '\n' }
 
 // plainEndpoint reads an IPv4 address and port, and gives where they end. port is
 // 0 when there are none.

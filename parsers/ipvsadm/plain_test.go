@@ -2,6 +2,8 @@ package ipvsadm
 
 import (
 	"math/rand/v2"
+	"net/netip"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -9,7 +11,7 @@ import (
 	"github.com/svcpath/svcpath/analyzer/source"
 )
 
-// TestPlainServer holds what plainServer makes of lines, most of which are
+// TestPlainServer holds what readPlainServer makes of lines, most of which are
 // spoilt, against what the reader of all lines does.
 func TestPlainServer(t *testing.T) {
 	r := rand.New(rand.NewPCG(11, 5))
@@ -34,17 +36,23 @@ func TestPlainServer(t *testing.T) {
 				line = line[:at] + line[at+1:]
 			}
 		}
-		got, ok := plainServer(line, words)
-		if !ok {
+		before := plainBefore(line, words)
+		if before == "" {
+			continue
+		}
+		more := line + pick("", "\n", "\n-a "+words+" -r ")
+		address, port, weight, length := readPlainServer(more, len(before))
+		if length == 0 {
 			continue
 		}
 		plain++
+		got := ipvs.RealServer{Address: netip.AddrFrom4(address), Port: port, PortKnown: true, Method: ipvs.Masquerading, Weight: weight, WeightKnown: true}
 		at := source.Start(&source.File{Text: line})
 		command, rest := saveCommand(line)
 		service, behind := serviceWords(rest)
 		reader := saveReader{reader: newReader(at)}
 		want, details, err := reader.readServer(at, service, behind)
-		if command != "-a" || service != words || err != nil || got != want || details != (ipvs.Details{}) || spanOf(at, line).Len != len(line) || len(reader.ports) > 0 {
+		if command != "-a" || service != words || err != nil || got != want || details != (ipvs.Details{}) || length != len(line) || spanOf(at, line).Len != length || len(reader.ports) > 0 {
 			t.Fatalf("%q of %q: %+v, expected %+v %+v of %q, %v", line, words, got, want, details, service, err)
 		}
 	}
@@ -53,8 +61,52 @@ func TestPlainServer(t *testing.T) {
 	}
 }
 
+// TestPlainVirtual holds what readPlainVirtual makes of lines, most of which are
+// spoilt, against what the reader of all lines does.
+func TestPlainVirtual(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 8))
+	pick := func(of ...string) string { return of[r.IntN(len(of))] }
+	const spoilers = "0123456789.:-+ \t\r/mwargx[]eAtups"
+	plain := 0
+	for range 300_000 {
+		line := pick("-A", "-A", "-A", "-a", "ipvsadm -A") + " " + pick("-t", "-u", "--tcp-service", "-f") + " " +
+			pick("10.96.0.7", "10.96.0.7", "10.96.0.7", "10.96.0.7", "10.96.0.07", "255.255.255.255", "256.1.1.1", "[fd00::1]", "web") + ":" + pick("8080", "80", "0", "65535", "65536", "080", "") +
+			pick(" -s ", " -s ", " -s ", " -s", "") + pick("rr", "wrr", "sh", "x1", "") +
+			pick("", "", "", "", " -p 10800", " -p 10800", " -p 999999999", " -p 4294967296", " -p", " -p x", " -o", " -p 5 -M 255.255.255.0") + pick("", "", "", " ", "\r")
+		for range r.IntN(3) {
+			switch at, with := r.IntN(len(line)), string(spoilers[r.IntN(len(spoilers))]); r.IntN(6) {
+			case 0:
+				line = line[:at] + with + line[at:]
+			case 1:
+				line = line[:at] + with + line[at+1:]
+			case 2:
+				line = line[:at] + line[at+1:]
+			}
+		}
+		got, words, length := readPlainVirtual(line + pick("", "\n", "\n-a "))
+		if length == 0 {
+			continue
+		}
+		plain++
+		at := source.Start(&source.File{Text: line})
+		command, rest := saveCommand(line)
+		service, behind := serviceWords(rest)
+		reader := saveReader{reader: newReader(at)}
+		want, err := reader.readNoted(at, service)
+		if err == nil {
+			err = serviceOptions(&want, behind)
+		}
+		if command != "-A" || service != words || err != nil || !reflect.DeepEqual(got, want) || length != len(line) || spanOf(at, line).Len != length || len(reader.ports) > 0 {
+			t.Fatalf("%q: %+v of %q, expected %+v of %q, %v", line, got, words, want, service, err)
+		}
+	}
+	if plain < 2000 {
+		t.Errorf("%d lines are plain: the test does not ask what it should", plain)
+	}
+}
+
 // TestPlainLines reads texts with plain lines, and the same with another blank in
-// each of these.
+// each of them, or in those of real servers only.
 func TestPlainLines(t *testing.T) {
 	r := rand.New(rand.NewPCG(2, 9))
 	pick := func(of ...string) string { return of[r.IntN(len(of))] }
@@ -71,9 +123,11 @@ func TestPlainLines(t *testing.T) {
 			}
 			text += pick("", "", "", "\n", "# comment\n", "something else\n")
 		}
-		got, want := read(text), read(strings.ReplaceAll(text, "-r 10", "-r  10"))
-		if got != want {
-			t.Fatalf("%s\nis read as\n%s\nexpected\n%s", text, got, want)
+		got := read(text)
+		for _, other := range []string{strings.ReplaceAll(text, "-r 10", "-r  10"), strings.ReplaceAll(strings.ReplaceAll(text, "-r 10", "-r  10"), "-s rr", "-s  rr")} {
+			if want := read(other); got != want {
+				t.Fatalf("%s\nis read as\n%s\nexpected\n%s", text, got, want)
+			}
 		}
 	}
 }
@@ -89,16 +143,21 @@ func read(text string) string {
 		}
 		parsed, next := ParseSave(at, nil)
 		for _, d := range parsed.Diagnostics {
-			b.WriteString(strings.ReplaceAll(d.String(), "-r  10", "-r 10") + "\n")
+			b.WriteString(unspoilt(d.String()) + "\n")
 		}
 		for _, v := range parsed.Table.Services() {
-			b.WriteString(v.Pos().String() + " " + v.String() + "\n")
-			for i := range v.Servers() {
-				s := &v.Servers()[i]
-				b.WriteString(s.Pos().String() + " " + strings.ReplaceAll(s.Text(), "-r  10", "-r 10") + " is " + s.String() + "\n")
+			b.WriteString(v.Pos().String() + " " + unspoilt(v.Text()) + " is " + v.String() + "\n")
+			for i, s := range v.Servers() {
+				alone := v.Server(i)
+				b.WriteString(s.Pos().String() + " " + unspoilt(s.Text()) + " is " + s.String() + " and " + alone.String() + "\n")
 			}
 		}
 		at = next
 	}
 	return b.String()
+}
+
+// unspoilt is a text without the blanks that make its lines others than plain.
+func unspoilt(text string) string {
+	return strings.NewReplacer("-r  10", "-r 10", "-s  rr", "-s rr").Replace(text)
 }

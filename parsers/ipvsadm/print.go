@@ -29,8 +29,8 @@ func WriteSave(w io.Writer, t *ipvs.Table) error {
 		if _, err := out.Write(append(line, '\n')); err != nil {
 			return fmt.Errorf("writing the IPVS table: %w", err)
 		}
-		for i := range v.Servers() {
-			if line, err = appendServer(append(line[:0], "-a "...), &v.Servers()[i]); err != nil {
+		for _, r := range v.Servers() {
+			if line, err = appendServer(append(line[:0], "-a "...), &r); err != nil {
 				return err
 			}
 			if _, err := out.Write(append(line, '\n')); err != nil {

@@ -65,11 +65,11 @@ func ParseSave(at source.Cursor, foreign func(line string) bool) (t *Text, next 
 	r.table.Expect((len(at.File.Text) - at.Offset) / usual)
 	next = at
 	for at.More() {
-		line, after := at.Next()
-		if r.plain(at, line) {
+		if after := r.plainLines(at); after != at {
 			at, next = after, after
 			continue
 		}
+		line, after := at.Next()
 		command, rest := saveCommand(line)
 		option, _ := cutWord(rest)
 		switch {
@@ -99,6 +99,9 @@ type saveReader struct {
 	// the table has under another key; nil for those that cannot be read.
 	odd  map[string]*ipvs.VirtualServer
 	last string // words of the service
+	// before is what plain lines of its real servers begin with, "" until there
+	// was one.
+	before string
 }
 
 // seen is the virtual server that words have named; nil if its line cannot be
@@ -152,24 +155,10 @@ func serviceWords(rest string) (words, behind string) {
 	return rest[begin : len(rest)-len(after)], after
 }
 
-// plain reads the line of a real server that nearly all of a text's lines are:
-// one of the virtual server in the line before, as plainServer knows it. line
-// would make the same of it.
-func (r *saveReader) plain(at source.Cursor, line string) bool {
-	if r.service == nil || r.last == "" {
-		return false
-	}
-	server, ok := plainServer(line, r.last)
-	if ok {
-		r.service.AddServer(server).SetText(source.Span{File: at.File, Offset: at.Offset, Len: len(line), Line: at.Line})
-	}
-	return ok
-}
-
 func (r *saveReader) line(at source.Cursor, command, words, behind, line string) {
 	if command == "-A" {
 		r.endLost()
-		r.service, r.last = r.addService(at, words, behind, line), words
+		r.service, r.last, r.before = r.addService(at, words, behind, line), words, ""
 		return
 	}
 	v, known := r.service, true
@@ -195,13 +184,16 @@ func (r *saveReader) line(at source.Cursor, command, words, behind, line string)
 			return
 		}
 	}
+	if words != r.last {
+		r.before = ""
+	}
 	r.service, r.last = v, words
 	if v.Mark == 0 && v.PortKnown && !server.PortKnown && details.Name == "" {
 		server.Port, server.PortKnown = v.Port, true // left out: the virtual server's own
 	}
-	added := v.AddServer(server)
-	added.SetDetails(details)
-	added.SetText(spanOf(at, line))
+	server.SetDetails(details)
+	server.SetText(spanOf(at, line))
+	v.AddServer(server)
 }
 
 // addService reads the line of a virtual server; nil if it cannot be read.

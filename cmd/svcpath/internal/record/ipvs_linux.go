@@ -69,9 +69,8 @@ func saveText(entries []entry) (string, error) {
 			if err != nil {
 				return "", fmt.Errorf("virtual server %s: %w", added, err)
 			}
-			added.AddServer(r).SetDetails(ipvs.Details{
-				UpperThreshold: d.UpperThreshold, LowerThreshold: d.LowerThreshold, ThresholdsKnown: true,
-			})
+			r.SetDetails(ipvs.Details{UpperThreshold: d.UpperThreshold, LowerThreshold: d.LowerThreshold, ThresholdsKnown: true})
+			added.AddServer(r)
 		}
 	}
 	var b strings.Builder

@@ -37,7 +37,7 @@ func BenchmarkKinds(b *testing.B) {
 	}{{"rules alone", analyzer.Analyze(s)}, {"addresses known", analyzer.Analyze(&known)}} {
 		byKind := map[string][]*inventory.Entry{}
 		for _, e := range entriesOf(node.analysis) {
-			if e.Service.Endpoints == nil {
+			if e.Service.Endpoints.Len() == 0 {
 				continue
 			}
 			affinity := "no affinity"

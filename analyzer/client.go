@@ -250,7 +250,7 @@ func (a *Analysis) ownPart(network netip.Prefix) netip.Prefix {
 func (a *Analysis) freeAddress(network netip.Prefix) (netip.Addr, bool) {
 	taken := map[netip.Addr]bool{}
 	for _, s := range a.Services() {
-		for _, e := range s.Endpoints {
+		for _, e := range s.Endpoints.All() {
 			taken[e.Addr.Addr()] = true
 		}
 	}

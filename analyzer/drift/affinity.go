@@ -46,13 +46,13 @@ func showsAffinity(svc *inventory.Service) bool {
 			return true
 		}
 	}
-	return slices.ContainsFunc(svc.Endpoints, func(e inventory.Endpoint) bool {
+	return slices.ContainsFunc(svc.Endpoints.List(), func(e inventory.Endpoint) bool {
 		return e.Chain == nil || e.Chain.NumRules() > 0
 	})
 }
 
 func (c *checker) affinityLines(svc *inventory.Service) []audit.Line {
-	for _, e := range svc.Endpoints {
+	for _, e := range svc.Endpoints.All() {
 		if e.Chain != nil {
 			return lastRule(e.Chain)
 		}

@@ -78,10 +78,10 @@ func (c *checker) checkEndpoints(p *servicePort, svc *inventory.Service, side *s
 			if exact && neverEmpty(choices) && side.whole {
 				refused = append(refused, e)
 			}
-		case e.Verdict == inventory.Broken, e.Verdict == inventory.Unknown, len(e.Endpoints) == 0:
+		case e.Verdict == inventory.Broken, e.Verdict == inventory.Unknown, e.Endpoints.Len() == 0:
 		default:
 			missing, foreign := pools.differences(memo.pool(e.Endpoints), choices, exact, side.whole)
-			found.add(missing, foreign, nil, func() string { return entryName(e) }, func() []audit.Line { return endpointLines(svc, e, e.Endpoints, foreign) })
+			found.add(missing, foreign, nil, func() string { return entryName(e) }, func() []audit.Line { return endpointLines(svc, e, e.Endpoints.List(), foreign) })
 		}
 	}
 	if c.mode != kubeproxy.IPVS {
@@ -100,7 +100,7 @@ func (c *checker) checkScopes(p *servicePort, svc *inventory.Service, side *side
 	pools := c.objects.poolsOf(p)
 	for _, scope := range []inventory.Scope{inventory.ClusterScope, inventory.LocalScope} {
 		from, to := 0, 0
-		for i, e := range svc.Endpoints {
+		for i, e := range svc.Endpoints.All() {
 			if e.Scope == scope {
 				if to == 0 {
 					from = i
@@ -111,7 +111,7 @@ func (c *checker) checkScopes(p *servicePort, svc *inventory.Service, side *side
 		if to == 0 {
 			continue
 		}
-		list := svc.Endpoints[from:to]
+		list := svc.Endpoints.List()[from:to]
 		choices, exact := pools.cluster, true
 		if scope == inventory.LocalScope {
 			choices, exact = pools.local, pools.local != nil
@@ -170,14 +170,13 @@ func (r *pools) differences(actual pool, choices []pool, exact, whole bool) (mis
 // An endpointsMemo keeps the pool of the last list of endpoints: entries of a
 // service port share theirs.
 type endpointsMemo struct {
-	of   *inventory.Endpoint
-	n    int
+	of   inventory.Endpoints
 	last pool
 }
 
-func (m *endpointsMemo) pool(list []inventory.Endpoint) pool {
-	if m.of != &list[0] || m.n != len(list) {
-		m.of, m.n, m.last = &list[0], len(list), poolOf(list)
+func (m *endpointsMemo) pool(list inventory.Endpoints) pool {
+	if m.of != list {
+		m.of, m.last = list, poolOf(list.List())
 	}
 	return m.last
 }

@@ -67,7 +67,7 @@ func entriesOf(a *analyzer.Analysis) []string {
 				kind = "external address" // comments do not name all of them
 			}
 			line := fmt.Sprint(s.PortString(), " ", s.Family, " ", s.Protocol, " ", kind, " ", e.Addresses, " ", e.Port, " ", e.Verdict)
-			for _, end := range e.Endpoints {
+			for _, end := range e.Endpoints.All() {
 				line += " " + end.Addr.String()
 			}
 			all = append(all, line)

@@ -16,7 +16,7 @@ import (
 // load-balancer addresses of service ports with endpoints.
 func (c *checker) checkRanges(p *servicePort, svc *inventory.Service) {
 	i := slices.IndexFunc(svc.Entries, func(e *inventory.Entry) bool {
-		if e.Kind != inventory.LoadBalancerIP || e.KindAssumed || len(e.Endpoints) == 0 {
+		if e.Kind != inventory.LoadBalancerIP || e.KindAssumed || e.Endpoints.Len() == 0 {
 			return false
 		}
 		switch e.Verdict {

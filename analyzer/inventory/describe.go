@@ -107,10 +107,10 @@ func (b *builder) findEndpoints(svc *group) {
 		for i := range found.endpoints {
 			found.endpoints[i].Scope = of.scope
 		}
-		if svc.Endpoints == nil {
-			svc.Endpoints = slices.Clip(found.endpoints) // shared: large nodes have hundreds of thousands
+		if svc.Endpoints.Len() == 0 {
+			svc.Endpoints = endpointsIn(&found.endpoints) // shared: large nodes have hundreds of thousands
 		} else {
-			svc.Endpoints = append(svc.Endpoints, found.endpoints...)
+			svc.Endpoints = NewEndpoints(slices.Concat(svc.Endpoints.List(), found.endpoints)...)
 		}
 		if found.affinity != nil {
 			svc.Affinity = found.affinity

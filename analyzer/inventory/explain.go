@@ -70,23 +70,23 @@ func nameOf(svc *Service) string {
 	return svc.PortString()
 }
 
-func endpoints(list []Endpoint) string {
-	switch len(list) {
+func endpoints(list Endpoints) string {
+	switch list.Len() {
 	case 0:
 		return "endpoints that the text does not hold"
 	case 1:
-		return "endpoint " + list[0].Addr.String()
+		return "endpoint " + list.At(0).Addr.String()
 	}
 	const most = 4
 	names := make([]string, 0, most+1)
-	for i, e := range list {
-		if i == most && len(list) > most+1 {
-			names = append(names, fmt.Sprintf("%d more", len(list)-most))
+	for i, e := range list.All() {
+		if i == most && list.Len() > most+1 {
+			names = append(names, fmt.Sprintf("%d more", list.Len()-most))
 			break
 		}
 		names = append(names, e.Addr.String())
 	}
-	return fmt.Sprintf("one of %d endpoints (%s)", len(list), strings.Join(names, ", "))
+	return fmt.Sprintf("one of %d endpoints (%s)", list.Len(), strings.Join(names, ", "))
 }
 
 func prefixes(list []netip.Prefix) string {
@@ -153,7 +153,7 @@ func (b *builder) explainDifference(e *Entry, dialled, start string, j, own *out
 			dialled, taker.Chain().Name, taker.Number(), taker.Chain().Name, endpoints(e.Endpoints))
 	case j.end == translated:
 		taker := e.Path[len(e.Path)-1]
-		return fmt.Sprintf("%s is translated to %s by rule %d of %s, not through the service's chain.", start, e.Endpoints[0].Addr, taker.Number(), taker.Chain().Name)
+		return fmt.Sprintf("%s is translated to %s by rule %d of %s, not through the service's chain.", start, e.Endpoints.At(0).Addr, taker.Number(), taker.Chain().Name)
 	}
 	whose := ""
 	if kind, hash := kubeproxy.ParseChainName(j.decided.Name); kind != kubeproxy.OtherChain && !b.isOwn(e.Service, j.decided) {
@@ -168,7 +168,7 @@ func (b *builder) explainDifference(e *Entry, dialled, start string, j, own *out
 	}
 	against := "the cluster IP gets none"
 	if own != nil && own.end == atBackends {
-		against = "the cluster IP's are " + difference(own.backends.endpoints, e.Endpoints)
+		against = "the cluster IP's are " + difference(own.backends.endpoints, e.Endpoints.List())
 		if e.Service.InternalPolicy == Local && whose == "" {
 			against = "under internalTrafficPolicy: Local the cluster IP goes to those on this node only (" + own.decided.Name + ")"
 		}
@@ -191,7 +191,7 @@ func difference(of, without []Endpoint) string {
 	if len(only) == 0 {
 		return "among them"
 	}
-	return endpoints(only)
+	return endpoints(endpointsIn(&only))
 }
 
 func (b *builder) explainRefusal(e *Entry, dialled string) string {

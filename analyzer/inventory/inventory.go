@@ -56,7 +56,7 @@ type Service struct {
 	// real servers of its cluster IP, and no other cluster IP has them.
 	Guessed bool
 	// Endpoints are sorted by scope (cluster first), address and port.
-	Endpoints []Endpoint
+	Endpoints Endpoints
 	// Entries are sorted by kind, address and port.
 	Entries []*Entry
 }
@@ -206,7 +206,7 @@ type Entry struct {
 	// chain that decides, and those that refuse.
 	Path []*netfilter.Rule
 	// Endpoints are where an outside client's connections end.
-	Endpoints []Endpoint
+	Endpoints Endpoints
 	// Virtual are, in IPVS mode, the virtual servers that take the entry's
 	// connections: one, or one for each of a node port's addresses. Where
 	// those differ, Endpoints are the first one's.

@@ -79,11 +79,11 @@ func (r *ipvsReason) virtual() string {
 
 // how says what the shares of new connections rest on.
 func (r *ipvsReason) how() string {
-	if r.pool.scheduler == "" || len(r.pool.endpoints) < 2 {
+	if r.pool.scheduler() == "" || r.pool.len() < 2 {
 		return r.drained()
 	}
-	text := fmt.Sprintf("; scheduler %s: ", r.pool.scheduler)
-	switch r.pool.scheduler.Sharing() {
+	text := fmt.Sprintf("; scheduler %s: ", r.pool.scheduler())
+	switch r.pool.scheduler().Sharing() {
 	case ipvs.EqualSharing:
 		text += "each in turn"
 	case ipvs.WeightedSharing:
@@ -103,10 +103,11 @@ func (r *ipvsReason) how() string {
 }
 
 func (r *ipvsReason) drained() string {
-	if len(r.pool.drained) == 0 {
+	drained := r.pool.drained()
+	if len(drained) == 0 {
 		return ""
 	}
-	return "; " + addrPorts(r.pool.drained) + " with weight 0 keeps its connections and gets no new ones"
+	return "; " + addrPorts(drained) + " with weight 0 keeps its connections and gets no new ones"
 }
 
 func (r *ipvsReason) source() string {
@@ -161,8 +162,8 @@ func (r *ipvsReason) differenceWords(start string) string {
 }
 
 func (r *ipvsReason) refusalWords(start string) string {
-	if len(r.pool.drained) > 0 {
-		return fmt.Sprintf("%s: virtual server %s has no real server that takes new connections (%s with weight 0). IPVS refuses them.", start, r.virtual(), addrPorts(r.pool.drained))
+	if drained := r.pool.drained(); len(drained) > 0 {
+		return fmt.Sprintf("%s: virtual server %s has no real server that takes new connections (%s with weight 0). IPVS refuses them.", start, r.virtual(), addrPorts(drained))
 	}
 	text := fmt.Sprintf("%s: virtual server %s has no real server. IPVS refuses connections to it; no rule is needed for that.", start, r.virtual())
 	if r.entry.Kind == ClusterIP && r.entry.Service.InternalPolicy == Local {

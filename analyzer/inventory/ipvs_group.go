@@ -180,17 +180,17 @@ func (b *balancer) describeService(svc *ipvsService, own *ipvsDraft) {
 	}{{anyPool, ""}, {clusterPool, ClusterScope}, {localPool, LocalScope}} {
 		switch {
 		case scoped.pool == nil:
-		case svc.Endpoints == nil:
-			svc.Endpoints = slices.Clip(scoped.pool.in(scoped.scope)) // shared: large nodes have hundreds of thousands
+		case svc.Endpoints.Len() == 0:
+			svc.Endpoints = scoped.pool.in(scoped.scope)
 		default:
-			svc.Endpoints = append(svc.Endpoints, scoped.pool.in(scoped.scope)...)
+			svc.Endpoints = NewEndpoints(slices.Concat(svc.Endpoints.List(), scoped.pool.in(scoped.scope).List())...)
 		}
 	}
 	svc.cluster, svc.local = clusterPool, localPool
 }
 
 // endpoints are a pool's, in the scope in which the service has them.
-func (svc *ipvsService) endpoints(p *pool) []Endpoint {
+func (svc *ipvsService) endpoints(p *pool) Endpoints {
 	switch p {
 	case svc.cluster:
 		return p.in(ClusterScope)

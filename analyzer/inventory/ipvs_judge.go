@@ -151,7 +151,7 @@ func (b *balancer) verdict(r *ipvsReason, refused ternary) Verdict {
 	if refused == yes {
 		return because(Broken, refusedByRule)
 	}
-	if len(r.pool.endpoints) == 0 {
+	if r.pool.len() == 0 {
 		if r.pool.open {
 			return because(Unknown, openPool)
 		}

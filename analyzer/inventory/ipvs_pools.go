@@ -1,10 +1,7 @@
 package inventory
 
 import (
-	"cmp"
-	"encoding/binary"
 	"hash/maphash"
-	"slices"
 
 	"github.com/svcpath/svcpath/analyzer/ipvs"
 	"github.com/svcpath/svcpath/analyzer/netfilter"
@@ -23,13 +20,12 @@ type pools struct {
 	ratio      ipvs.Share
 	ratioShare *Share
 
-	made      room[pool]
-	none      *pool        // of no virtual server
-	endpoints []Endpoint   // room for those of the pools to come,
-	weights   []weight     // and for their weights
-	ratios    []ipvs.Share // room for those of one virtual server,
-	order     []int        // for the order of its real servers,
-	key       []byte       // and for what is hashed
+	made   room[pool]
+	orders room[int32]
+	none   *pool        // of no virtual server
+	ratios []ipvs.Share // room for those of one virtual server,
+	order  []int32      // for the order of its real servers,
+	key    []byte       // and for what is hashed
 }
 
 // poolsSeed is that of the hashes, which no text can foresee.
@@ -66,92 +62,52 @@ func (p *pools) pool(virtual []*ipvs.VirtualServer) *pool {
 		}
 	}
 	q := p.read(v)
-	q.first, q.next = v, p.hashed[hash]
+	q.next = p.hashed[hash]
 	p.hashed[hash], *known = q, q
 	return q
 }
 
 // hash is that of where the real servers are.
 func (p *pools) hash(v *ipvs.VirtualServer) uint64 {
-	servers, key := v.Servers(), p.key[:0]
-	for i := range servers {
-		if s := &servers[i]; s.Address.Is4() {
-			four := s.Address.As4()
-			key = append(key, four[0], four[1], four[2], four[3], byte(s.Port), byte(s.Port>>8))
-		} else {
-			key, _ = s.Address.AppendBinary(key) // never fails
-			key = binary.LittleEndian.AppendUint16(key, s.Port)
-		}
-	}
-	p.key = key
-	return maphash.Bytes(poolsSeed, key)
+	p.key = v.AppendServerAddrs(p.key[:0])
+	return maphash.Bytes(poolsSeed, p.key)
 }
 
 // samePool compares all that read makes a pool of.
 func samePool(v, w *ipvs.VirtualServer) bool {
-	a, b := v.Servers(), w.Servers()
-	if len(a) != len(b) || v.Partial != w.Partial || v.Scheduler != w.Scheduler {
-		return false
-	}
-	for i := range a {
-		s, t := &a[i], &b[i]
-		if s.Address != t.Address || s.Port != t.Port || s.PortKnown != t.PortKnown || s.Weight != t.Weight || s.WeightKnown != t.WeightKnown {
-			return false
-		}
-		takes, sure := s.Takes()
-		if takes2, sure2 := t.Takes(); takes != takes2 || sure != sure2 {
-			return false
-		}
-	}
-	return true
+	return v.Partial == w.Partial && v.Scheduler == w.Scheduler && v.SameServers(w)
 }
 
 // read makes the pool of a virtual server.
 func (p *pools) read(v *ipvs.VirtualServer) *pool {
 	q := p.made.one()
-	q.scheduler, q.open = v.Scheduler, v.Partial
-	var certain bool
-	p.ratios, certain = v.AppendShares(p.ratios[:0])
-	servers := v.Servers()
-	p.order = p.order[:0]
-	for i := range servers {
-		r := &servers[i]
-		if !r.Address.IsValid() || !r.PortKnown {
-			q.open = true
-		} else if takes, sure := r.Takes(); sure && !takes {
-			q.drained = append(q.drained, r.AddrPort())
-		} else {
-			p.order = append(p.order, i)
-		}
-	}
-	slices.SortStableFunc(p.order, func(i, j int) int { return compareServers(&servers[i], &servers[j]) })
-	n := len(p.order)
-	if cap(p.endpoints)-len(p.endpoints) < n {
-		p.endpoints, p.weights = make([]Endpoint, 0, max(n, poolsChunk)), make([]weight, 0, max(n, poolsChunk))
-	}
-	begin := len(p.endpoints)
+	q.first, q.open = v, v.Partial
+	p.order = v.AppendServerOrder(p.order[:0])
+	taking := p.order[:0]
 	for _, i := range p.order {
-		e := Endpoint{Addr: servers[i].AddrPort(), Scope: ClusterScope}
-		if certain {
-			e.Probability = p.share(p.ratios[i])
+		if !v.ServerKnown(int(i)) {
+			q.open = true
+		} else if takes, sure := v.ServerTakes(int(i)); takes || !sure {
+			taking = append(taking, i)
 		}
-		p.endpoints = append(p.endpoints, e)
-		p.weights = append(p.weights, weight{servers[i].Weight, servers[i].WeightKnown})
 	}
-	q.endpoints, q.weights = p.endpoints[begin:len(p.endpoints):len(p.endpoints)], p.weights[begin:len(p.weights):len(p.weights)]
+	q.order = append(p.orders.list(len(taking)), taking...)
+	var certain bool
+	if p.ratios, certain = v.AppendShares(p.ratios[:0]); !certain || len(taking) == 0 {
+		return q
+	}
+	q.even = p.share(p.ratios[taking[0]])
+	for _, i := range taking {
+		if p.ratios[i] != p.ratios[taking[0]] {
+			q.shares = make([]*Share, len(taking))
+			break
+		}
+	}
+	for n := range q.shares {
+		q.shares[n] = p.share(p.ratios[taking[n]])
+	}
 	return q
 }
-
-// compareServers is AddrPort.Compare, without a pair of them made.
-func compareServers(r, s *ipvs.RealServer) int {
-	if order := r.Address.Compare(s.Address); order != 0 {
-		return order
-	}
-	return cmp.Compare(r.Port, s.Port)
-}
-
-// poolsChunk is for how many endpoints room is made at once.
-const poolsChunk = 512
 
 func (p *pools) share(ratio ipvs.Share) *Share {
 	if p.ratioShare != nil && p.ratio == ratio {
@@ -169,19 +125,19 @@ func (p *pools) share(ratio ipvs.Share) *Share {
 // sameEndpoints is the pool that stands for all with the same endpoints; nil for
 // one that has none or is not known whole.
 func (p *pools) sameEndpoints(q *pool) *pool {
-	if q.open || len(q.endpoints) == 0 {
+	if q.open || q.len() == 0 {
 		return nil
 	}
 	if q.alike != nil {
 		return q.alike
 	}
 	p.key = p.key[:0]
-	for i := range q.endpoints {
-		p.key, _ = q.endpoints[i].Addr.AppendBinary(p.key) // never fails
+	for i := range q.order {
+		p.key, _ = q.addr(i).AppendBinary(p.key) // never fails
 	}
 	hash := maphash.Bytes(poolsSeed, p.key)
 	for other := p.alike[hash]; other != nil; other = other.nextAlike {
-		if sameEndpoints(q.endpoints, other.endpoints) {
+		if sameAddrs(q, other) {
 			q.alike = other
 			return other
 		}
@@ -189,6 +145,18 @@ func (p *pools) sameEndpoints(q *pool) *pool {
 	q.alike, q.nextAlike = q, p.alike[hash]
 	p.alike[hash] = q
 	return q
+}
+
+func sameAddrs(p, q *pool) bool {
+	if p.len() != q.len() {
+		return false
+	}
+	for i := range p.order {
+		if p.addr(i) != q.addr(i) {
+			return false
+		}
+	}
+	return true
 }
 
 // localness tells of a pool's endpoints whether they are on this node.
@@ -213,8 +181,8 @@ func (b *balancer) localness(p *pool, protocol uint8) localness {
 		return *l
 	}
 	*l = localness{known: true, all: yes, any: no}
-	for i := range p.endpoints {
-		answer := b.localEndpoint(p.endpoints[i].Addr, protocol)
+	for i := range p.order {
+		answer := b.localEndpoint(p.addr(i), protocol)
 		l.all, l.any = min(l.all, answer), max(l.any, answer)
 		if l.all == no && l.any == yes {
 			break

@@ -115,7 +115,7 @@ func (b *builder) decide(e *Entry, d *draft, j *journey, own *outcome) {
 	case j.end == translated:
 		e.Verdict = DifferentBackends
 		e.Masquerade = b.masqueradeOf(j)
-		e.Endpoints = []Endpoint{{Addr: j.to, Probability: all}}
+		e.Endpoints = NewEndpoints(Endpoint{Addr: j.to, Probability: all})
 	case j.end == refused && b.refusesForLackOfEndpoints(j):
 		e.Verdict = NoEndpoints
 	case j.end == fallsThrough && b.refusal(d) != nil:
@@ -162,10 +162,10 @@ func (b *builder) decideAhead(e *Entry, j *journey) {
 	switch j.end {
 	case translated:
 		e.Verdict = DifferentBackends
-		e.Endpoints = []Endpoint{{Addr: j.to, Probability: all}}
+		e.Endpoints = NewEndpoints(Endpoint{Addr: j.to, Probability: all})
 	case atBackends:
 		e.Verdict = DifferentBackends
-		e.Endpoints = j.backends.endpoints
+		e.Endpoints = endpointsIn(&j.backends.endpoints)
 	default:
 		e.Verdict = Broken
 	}
@@ -174,7 +174,7 @@ func (b *builder) decideAhead(e *Entry, j *journey) {
 // decideBackends judges an entry that reaches a chain of endpoints.
 func (b *builder) decideBackends(e *Entry, j *journey, own *outcome) {
 	e.Masquerade = b.masqueradeOf(j)
-	e.Endpoints = j.backends.endpoints
+	e.Endpoints = endpointsIn(&j.backends.endpoints)
 	if dead := j.backends.dead; dead != nil && len(j.backends.endpoints) == 0 && b.nat.Complete {
 		e.Verdict, e.Masquerade = Broken, MasqueradeNever
 		if b.hidesTargets() {

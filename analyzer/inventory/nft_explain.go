@@ -88,7 +88,7 @@ func (r *nftReason) difference(dialled, start string) string {
 	}
 	against := "the cluster IP gets none"
 	if own != nil && own.end == atBackends && own.backends != nil {
-		against = "the cluster IP's are " + difference(own.backends.endpoints, e.Endpoints)
+		against = "the cluster IP's are " + difference(own.backends.endpoints, e.Endpoints.List())
 		if e.Service.InternalPolicy == Local && whose == "" {
 			against = "under internalTrafficPolicy: Local the cluster IP goes to those on this node only (" + own.decided.Name + ")"
 		}

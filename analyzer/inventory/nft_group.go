@@ -199,11 +199,11 @@ func (b *nftReader) describe(port *nftPort) {
 		if found == nil {
 			continue
 		}
-		svc.Endpoints = slices.Grow(svc.Endpoints, len(found.endpoints))
-		for _, e := range found.endpoints {
-			e.Scope = of.scope
-			svc.Endpoints = append(svc.Endpoints, e)
+		list := slices.Concat(svc.Endpoints.List(), found.endpoints)
+		for i := svc.Endpoints.Len(); i < len(list); i++ {
+			list[i].Scope = of.scope
 		}
+		svc.Endpoints = NewEndpoints(list...)
 		if found.affinity != nil {
 			svc.Affinity = found.affinity
 		}

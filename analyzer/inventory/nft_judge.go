@@ -110,7 +110,7 @@ func (b *nftReader) decide(e *Entry, d *nftDraft, j, own *nftJourney) {
 	case j.end == translated:
 		e.Verdict = DifferentBackends
 		e.Masquerade = b.masqueradeOf(j)
-		e.Endpoints = []Endpoint{{Addr: j.to, Probability: all}}
+		e.Endpoints = NewEndpoints(Endpoint{Addr: j.to, Probability: all})
 	case j.end == refused && b.isForLack(j):
 		e.Verdict = NoEndpoints
 	case j.open != nil:
@@ -194,7 +194,7 @@ func (b *nftReader) decideBackends(e *Entry, j, own *nftJourney) {
 		return
 	}
 	e.Masquerade = b.masqueradeOf(j)
-	e.Endpoints = j.backends.endpoints
+	e.Endpoints = endpointsIn(&j.backends.endpoints)
 	// The rule that deals is the last piece of evidence.
 	for r := range j.decided.Rules() {
 		if dealsOut(r) {

@@ -9,25 +9,23 @@ import (
 	"github.com/svcpath/svcpath/analyzer/ipvs"
 )
 
-// A pool is the real servers that new connections to an entry can end at.
+// A pool is the real servers that new connections to an entry can end at: those
+// of the first virtual server that has it.
 type pool struct {
-	// endpoints are those that take new connections, sorted by address, with
-	// their shares as far as the scheduler makes them certain. They are of
-	// ClusterScope, which most pools are asked for; see in.
-	endpoints []Endpoint
-	weights   []weight // theirs
-	// drained are those with weight 0: kube-proxy leaves an endpoint that has
-	// gone there until its last connection has.
-	drained   []netip.AddrPort
-	scheduler ipvs.Scheduler // "" when not known
+	first *ipvs.VirtualServer // nil for none
+	// order are the places of those that take new connections, in the order of
+	// their addresses and ports.
+	order []int32
+	// even is the share that each of them gets, shares are theirs where they do
+	// not get the same; nil where the scheduler does not make them certain.
+	even   *Share
+	shares []*Share
 	// open says that the text does not tell all of it: names for addresses,
 	// servers cut off.
 	open bool
 
-	otherScopes [2][]Endpoint // endpoints without scope, and of LocalScope; nil until they are asked for
-	local       [3]localness  // for TCP, UDP and SCTP
+	local [3]localness // for TCP, UDP and SCTP
 
-	first *ipvs.VirtualServer // that has it
 	// next and nextAlike are those with the same hash; see pools.
 	next, nextAlike *pool
 	alike           *pool
@@ -36,28 +34,41 @@ type pool struct {
 	clusterIPs *ipvsDraft
 }
 
-// A weight is that of a real server.
-type weight struct {
-	n     uint32
-	known bool
+// len is how many real servers take new connections.
+func (p *pool) len() int { return len(p.order) }
+
+// addr is where the i-th of them is.
+func (p *pool) addr(i int) netip.AddrPort { return p.first.ServerAddr(int(p.order[i])) }
+
+// share is the part of new connections that the i-th of them gets, nil when it
+// is not certain.
+func (p *pool) share(i int) *Share {
+	if p.shares != nil {
+		return p.shares[i]
+	}
+	return p.even
 }
 
-// in is the pool's endpoints in a scope. The caller must not change the slice.
-func (p *pool) in(scope Scope) []Endpoint {
-	list := &p.otherScopes[0]
-	switch scope {
-	case ClusterScope:
-		return p.endpoints
-	case LocalScope:
-		list = &p.otherScopes[1]
+// scheduler is "" when it is not known.
+func (p *pool) scheduler() ipvs.Scheduler {
+	if p.first == nil {
+		return ""
 	}
-	if *list == nil && len(p.endpoints) > 0 {
-		*list = slices.Clone(p.endpoints)
-		for i := range *list {
-			(*list)[i].Scope = scope
+	return p.first.Scheduler
+}
+
+// drained are the real servers with weight 0: kube-proxy leaves an endpoint that
+// has gone there until its last connection has.
+func (p *pool) drained() []netip.AddrPort {
+	var drained []netip.AddrPort
+	if p.first != nil {
+		for _, s := range p.first.Servers() {
+			if takes, sure := s.Takes(); s.Address.IsValid() && s.PortKnown && sure && !takes {
+				drained = append(drained, s.AddrPort())
+			}
 		}
 	}
-	return *list
+	return drained
 }
 
 // A poolDifference is in what a pool differs from another one.
@@ -86,19 +97,28 @@ func (p *pool) compare(other *pool) *poolDifference {
 	if p == other {
 		return &noDifference
 	}
-	d := &poolDifference{scheduler: p.scheduler != other.scheduler && p.scheduler != "" && other.scheduler != ""}
-	here, there := p.endpoints, other.endpoints
-	for i, j := 0, 0; i < len(here) || j < len(there); {
+	d := &poolDifference{scheduler: p.scheduler() != other.scheduler() && p.scheduler() != "" && other.scheduler() != ""}
+	for i, j := 0, 0; i < p.len() || j < other.len(); {
+		order := 0
 		switch {
-		case j == len(there) || i < len(here) && compareEndpoints(here[i], there[j]) < 0:
-			d.foreign = append(d.foreign, here[i].Addr)
+		case j == other.len():
+			order = -1
+		case i == p.len():
+			order = 1
+		default:
+			order = p.addr(i).Compare(other.addr(j))
+		}
+		switch {
+		case order < 0:
+			d.foreign = append(d.foreign, p.addr(i))
 			i++
-		case i == len(here) || compareEndpoints(there[j], here[i]) < 0:
-			d.missing = append(d.missing, there[j].Addr)
+		case order > 0:
+			d.missing = append(d.missing, other.addr(j))
 			j++
 		default:
-			if a, b := p.weights[i], other.weights[j]; a.known && b.known && a.n != b.n {
-				d.weights = append(d.weights, weightDifference{here[i].Addr, a.n, b.n})
+			here, known := p.first.ServerWeight(int(p.order[i]))
+			if there, knownThere := other.first.ServerWeight(int(other.order[j])); known && knownThere && here != there {
+				d.weights = append(d.weights, weightDifference{p.addr(i), here, there})
 			}
 			i, j = i+1, j+1
 		}
@@ -123,7 +143,7 @@ func (d *poolDifference) words(p, other *pool, there string) string {
 		parts = append(parts, fmt.Sprintf("%s has weight %d here and %d there", w.to, w.here, w.there))
 	}
 	if d.scheduler {
-		parts = append(parts, fmt.Sprintf("its scheduler is %s, that of %s %s", p.scheduler, there, other.scheduler))
+		parts = append(parts, fmt.Sprintf("its scheduler is %s, that of %s %s", p.scheduler(), there, other.scheduler()))
 	}
 	return strings.Join(parts, "; ")
 }
@@ -131,8 +151,9 @@ func (d *poolDifference) words(p, other *pool, there string) string {
 // drainedHere says which of the servers stand here with weight 0.
 func drainedHere(p *pool, missing []netip.AddrPort) string {
 	var zero []netip.AddrPort
+	drained := p.drained()
 	for _, a := range missing {
-		if slices.Contains(p.drained, a) {
+		if slices.Contains(drained, a) {
 			zero = append(zero, a)
 		}
 	}

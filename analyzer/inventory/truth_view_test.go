@@ -75,7 +75,7 @@ func viewsOf(inv *inventory.Inventory) []serviceView {
 		if s.Affinity != nil {
 			view.AffinitySeconds = s.Affinity.TimeoutSeconds
 		}
-		for _, e := range s.Endpoints {
+		for _, e := range s.Endpoints.All() {
 			view.Endpoints = append(view.Endpoints, string(e.Scope)+" "+endpointText(e))
 		}
 		slices.Sort(view.Endpoints)
@@ -91,7 +91,7 @@ func viewsOf(inv *inventory.Inventory) []serviceView {
 			if e.KindAssumed {
 				entry.Kind = openKind
 			}
-			for _, end := range e.Endpoints {
+			for _, end := range e.Endpoints.All() {
 				entry.Endpoints = append(entry.Endpoints, endpointText(end))
 			}
 			slices.Sort(entry.Endpoints)

@@ -152,7 +152,7 @@ func TestVerdictsOfEditedRules(t *testing.T) {
 			got := "absent"
 			if e != nil {
 				words := []string{string(e.Verdict), string(e.Masquerade)}
-				for _, end := range e.Endpoints {
+				for _, end := range e.Endpoints.All() {
 					words = append(words, end.Addr.String())
 				}
 				got = strings.Join(words, " ")

@@ -1,7 +1,10 @@
 package ipvs
 
 import (
+	"cmp"
+	"encoding/binary"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/svcpath/svcpath/analyzer/source"
@@ -53,6 +56,116 @@ func (v *VirtualServer) Servers() []RealServer {
 		list[i] = v.Server(i)
 	}
 	return list
+}
+
+// ServerAddr is where the real server at a place is: its address, invalid if the
+// text does not tell, and port. It asks for less than Server.
+func (v *VirtualServer) ServerAddr(i int) netip.AddrPort {
+	if len(v.servers.others) > 0 {
+		return v.servers.others[i].AddrPort()
+	}
+	p := &v.servers.packed[i]
+	return netip.AddrPortFrom(netip.AddrFrom4(p.address), p.port)
+}
+
+// ServerWeight is the weight of the real server at a place.
+func (v *VirtualServer) ServerWeight(i int) (weight uint32, known bool) {
+	if len(v.servers.others) > 0 {
+		r := &v.servers.others[i]
+		return r.Weight, r.WeightKnown
+	}
+	return v.servers.packed[i].weight, true
+}
+
+// ServerTakes is RealServer.Takes of the real server at a place.
+func (v *VirtualServer) ServerTakes(i int) (takes, certain bool) {
+	if len(v.servers.others) > 0 {
+		return v.servers.others[i].Takes()
+	}
+	return v.servers.packed[i].weight != 0, true
+}
+
+// ServerKnown reports whether the text tells the address and port of the real
+// server at a place.
+func (v *VirtualServer) ServerKnown(i int) bool {
+	if len(v.servers.others) > 0 {
+		r := &v.servers.others[i]
+		return r.Address.IsValid() && r.PortKnown
+	}
+	return true
+}
+
+// AppendServerAddrs appends the addresses and ports of all real servers to a
+// text that two virtual servers have in common if these are the same.
+func (v *VirtualServer) AppendServerAddrs(b []byte) []byte {
+	for i := range v.servers.packed {
+		p := &v.servers.packed[i]
+		b = append(b, p.address[0], p.address[1], p.address[2], p.address[3], byte(p.port), byte(p.port>>8))
+	}
+	for i := range v.servers.others {
+		r := &v.servers.others[i]
+		if r.Address.Is4() {
+			four := r.Address.As4()
+			b = append(b, four[:]...)
+		} else {
+			b, _ = r.Address.AppendBinary(b) // never fails
+		}
+		b = append(b, byte(r.Port), byte(r.Port>>8))
+	}
+	return b
+}
+
+// SameServers reports whether two virtual servers have the same real servers in
+// the same order: with the same addresses, ports and weights, and taking new
+// connections or not alike.
+func (v *VirtualServer) SameServers(w *VirtualServer) bool {
+	n := v.NumServers()
+	if n != w.NumServers() {
+		return false
+	}
+	if len(v.servers.packed) > 0 && len(w.servers.packed) > 0 {
+		for i := range v.servers.packed {
+			p, q := &v.servers.packed[i], &w.servers.packed[i]
+			if p.address != q.address || p.port != q.port || p.weight != q.weight {
+				return false
+			}
+		}
+		return true
+	}
+	for i := range n {
+		r, s := v.Server(i), w.Server(i)
+		if r.Address != s.Address || r.Port != s.Port || r.PortKnown != s.PortKnown || r.Weight != s.Weight || r.WeightKnown != s.WeightKnown {
+			return false
+		}
+		takes, certain := r.Takes()
+		if takes2, certain2 := s.Takes(); takes != takes2 || certain != certain2 {
+			return false
+		}
+	}
+	return true
+}
+
+// AppendServerOrder appends the places of the real servers to a list without
+// elements, in the order of their addresses and ports.
+func (v *VirtualServer) AppendServerOrder(order []int32) []int32 {
+	for i := range v.NumServers() {
+		order = append(order, int32(i))
+	}
+	if list := v.servers.packed; list != nil {
+		byAddress := func(i, j int32) int { return cmp.Compare(list[i].dial(), list[j].dial()) }
+		if !slices.IsSortedFunc(order, byAddress) {
+			slices.SortStableFunc(order, byAddress)
+		}
+		return order
+	}
+	slices.SortStableFunc(order, func(i, j int32) int { return v.ServerAddr(int(i)).Compare(v.ServerAddr(int(j))) })
+	return order
+}
+
+// dial is the address and port as a number, larger for what AddrPort.Compare
+// finds larger.
+func (p *packedServer) dial() uint64 {
+	return uint64(binary.BigEndian.Uint32(p.address[:]))<<16 | uint64(p.port)
 }
 
 // AddServer appends a real server, which may be one of another virtual server

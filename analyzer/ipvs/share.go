@@ -21,7 +21,7 @@ func (v *VirtualServer) AppendShares(room []Share) (shares []Share, ok bool) {
 	usable := 0
 	for i := range shares {
 		shares[i].Den = 1
-		takes, certain := v.takes(i)
+		takes, certain := v.ServerTakes(i)
 		if !certain {
 			return nil, false
 		}
@@ -47,16 +47,16 @@ func (v *VirtualServer) AppendShares(room []Share) (shares []Share, ok bool) {
 		// connections as its weight divided by what all weights have in common.
 		total := uint64(0)
 		for i := range shares {
-			total += uint64(v.weight(i))
+			total += uint64(v.weightOf(i))
 		}
-		v.deal(shares, total, func(i int) uint64 { return uint64(v.weight(i)) })
+		v.deal(shares, total, func(i int) uint64 { return uint64(v.weightOf(i)) })
 		return shares, true
 	case HighestWeight:
 		// ip_vs_fo.c, ip_vs_fo_schedule: of equal ones the first in the
 		// kernel's list, the order of which ipvsadm does not keep.
 		best, at := uint32(0), -1
 		for i := range shares {
-			switch w := v.weight(i); {
+			switch w := v.weightOf(i); {
 			case w > best:
 				best, at = w, i
 			case w == best:
@@ -87,7 +87,7 @@ func (v *VirtualServer) AppendShares(room []Share) (shares []Share, ok bool) {
 
 func (v *VirtualServer) deal(shares []Share, of uint64, part func(i int) uint64) {
 	for i := range shares {
-		if takes, _ := v.takes(i); takes {
+		if takes, _ := v.ServerTakes(i); takes {
 			shares[i] = Share{part(i), of}
 		}
 	}
@@ -95,20 +95,9 @@ func (v *VirtualServer) deal(shares []Share, of uint64, part func(i int) uint64)
 
 func one(int) uint64 { return 1 }
 
-// takes is RealServer.Takes of the real server at a place.
-func (v *VirtualServer) takes(i int) (takes, certain bool) {
-	if len(v.servers.others) > 0 {
-		return v.servers.others[i].Takes()
-	}
-	return v.servers.packed[i].weight != 0, true
-}
-
-// weight is that of the real server at a place.
-func (v *VirtualServer) weight(i int) uint32 {
-	if len(v.servers.others) > 0 {
-		return v.servers.others[i].Weight
-	}
-	return v.servers.packed[i].weight
+func (v *VirtualServer) weightOf(i int) uint32 {
+	weight, _ := v.ServerWeight(i)
+	return weight
 }
 
 // Takes reports whether the real server gets new connections: one with weight 0

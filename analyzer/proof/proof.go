@@ -104,7 +104,7 @@ func claim(e *inventory.Entry) trace.Expectation {
 	if e.Verdict == inventory.NoEndpoints {
 		x.Verdict = trace.Reject
 	}
-	for _, endpoint := range e.Endpoints {
+	for _, endpoint := range e.Endpoints.All() {
 		x.Endpoints = append(x.Endpoints, endpoint.Addr)
 	}
 	masqueraded := e.Masquerade == inventory.MasqueradeAlways
@@ -153,7 +153,7 @@ func compare(e *inventory.Entry, o trace.Outcome) disagreement {
 	if o.Verdict != trace.DNAT {
 		return disagreement{audit.High, ending(o), refuses}
 	}
-	if len(e.Endpoints) > 0 && !slices.ContainsFunc(e.Endpoints, func(x inventory.Endpoint) bool { return x.Addr == o.Endpoint }) {
+	if e.Endpoints.Len() > 0 && !slices.ContainsFunc(e.Endpoints.List(), func(x inventory.Endpoint) bool { return x.Addr == o.Endpoint }) {
 		return disagreement{audit.High, "goes to " + o.Endpoint.String() + ", which is not among the entry's endpoints", translates}
 	}
 	switch {

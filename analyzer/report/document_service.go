@@ -119,11 +119,10 @@ func newDocChains(c inventory.Chains) *docChains {
 }
 
 // docEndpoints are endpoints, those of a service with their scopes.
-func docEndpoints(endpoints []inventory.Endpoint, scoped bool) []docEndpoint {
-	d := make([]docEndpoint, len(endpoints))
-	shares := make([]float64, len(endpoints))
-	for i := range endpoints {
-		e := &endpoints[i]
+func docEndpoints(endpoints inventory.Endpoints, scoped bool) []docEndpoint {
+	d := make([]docEndpoint, endpoints.Len())
+	shares := make([]float64, endpoints.Len())
+	for i, e := range endpoints.All() {
 		d[i] = docEndpoint{Address: e.Addr.Addr().String(), Port: e.Addr.Port()}
 		if e.Probability != nil {
 			shares[i] = e.Probability.Float64() // the nearest there is
@@ -139,12 +138,12 @@ func docEndpoints(endpoints []inventory.Endpoint, scoped bool) []docEndpoint {
 // A docEndpointsMemo keeps the last list of an entry's endpoints: entries of a
 // service share theirs.
 type docEndpointsMemo struct {
-	of   []inventory.Endpoint
+	of   inventory.Endpoints
 	last []docEndpoint
 }
 
-func (m *docEndpointsMemo) endpoints(of []inventory.Endpoint) []docEndpoint {
-	if len(of) == 0 || len(of) != len(m.of) || &of[0] != &m.of[0] {
+func (m *docEndpointsMemo) endpoints(of inventory.Endpoints) []docEndpoint {
+	if of == (inventory.Endpoints{}) || of != m.of {
 		m.of, m.last = of, docEndpoints(of, false)
 	}
 	return m.last

@@ -91,7 +91,7 @@ func loadBalancer() *analyzer.Analysis {
 	svc := service("default", "my-loadbalancer-service", "", netfilter.IPv4, 80)
 	svc.Types.NodePort = true
 	svc.Chains = inventory.Chains{Service: d.table.Chain("KUBE-SVC-FTMM2BQ6UZQ57VVJ"), External: d.table.Chain("KUBE-EXT-FTMM2BQ6UZQ57VVJ")}
-	svc.Endpoints = []inventory.Endpoint{endpoint("192.168.1.100:8080", 1, 1, inventory.ClusterScope)}
+	svc.Endpoints = inventory.NewEndpoints(endpoint("192.168.1.100:8080", 1, 1, inventory.ClusterScope))
 	services := d.table.Chain("KUBE-SERVICES")
 	svc.Entries = []*inventory.Entry{
 		{
@@ -155,23 +155,24 @@ func medley() *analyzer.Analysis {
 	web4.Affinity = &inventory.Affinity{TimeoutSeconds: 10800}
 	web4.SourceRanges = prefixes("198.51.100.0/24")
 	web4.HealthCheckNodePort = 30999
-	web4.Endpoints = []inventory.Endpoint{
+	four := []inventory.Endpoint{
 		endpoint("10.1.0.1:8080", 1, 3, inventory.ClusterScope),
 		endpoint("10.1.0.2:8080", 1, 3, inventory.ClusterScope),
 		endpoint("10.1.0.3:8080", 1, 3, inventory.ClusterScope),
 		endpoint("10.1.0.1:8080", 1, 1, inventory.LocalScope),
 	}
+	web4.Endpoints = inventory.NewEndpoints(four...)
 	web4.Entries = []*inventory.Entry{
-		{Service: web4, Kind: inventory.ClusterIP, Addresses: prefixes("10.96.0.7/32"), Port: 80, Verdict: inventory.IsClusterIP, Masquerade: inventory.MasqueradeHairpin, Endpoints: web4.Endpoints[:3]},
+		{Service: web4, Kind: inventory.ClusterIP, Addresses: prefixes("10.96.0.7/32"), Port: 80, Verdict: inventory.IsClusterIP, Masquerade: inventory.MasqueradeHairpin, Endpoints: inventory.NewEndpoints(four[:3]...)},
 		{
 			Service: web4, Kind: inventory.NodePort, Addresses: prefixes("172.18.0.3/32", "10.0.0.0/8"), ExceptAddresses: prefixes("127.0.0.0/8"), Port: 30080,
-			Verdict: inventory.LocalEndpoints, Masquerade: inventory.MasqueradeNever, Endpoints: web4.Endpoints[3:],
+			Verdict: inventory.LocalEndpoints, Masquerade: inventory.MasqueradeNever, Endpoints: inventory.NewEndpoints(four[3:]...),
 			Reason: words{"Outside clients get the local endpoint.", "pods get all three endpoints"},
 		},
 		{
 			Service: web4, Kind: inventory.LoadBalancerIP, Addresses: prefixes("203.0.113.7/32"), Port: 80,
 			Verdict: inventory.Filtered, Masquerade: inventory.MasqueradeAlways,
-			Path: d.first("PREROUTING", "KUBE-SERVICES", "KUBE-FW-AAAAAAAAAAAAAAAA"), Endpoints: web4.Endpoints[:3],
+			Path: d.first("PREROUTING", "KUBE-SERVICES", "KUBE-FW-AAAAAAAAAAAAAAAA"), Endpoints: inventory.NewEndpoints(four[:3]...),
 			Reason: words{"Only 198.51.100.0/24 joins.", ""},
 		},
 		{
@@ -180,7 +181,7 @@ func medley() *analyzer.Analysis {
 			Path: append(d.first("PREROUTING"), f.first("FORWARD", "KUBE-EXTERNAL-SERVICES")...), Reason: words{"Rejected.", ""},
 		},
 	}
-	web6.Endpoints = []inventory.Endpoint{endpoint("[fd00::1]:8080", 1, 1000000, inventory.ClusterScope), endpoint("[fd00::2]:8080", 999999, 1000000, inventory.ClusterScope)}
+	web6.Endpoints = inventory.NewEndpoints(endpoint("[fd00::1]:8080", 1, 1000000, inventory.ClusterScope), endpoint("[fd00::2]:8080", 999999, 1000000, inventory.ClusterScope))
 	web6.Entries = []*inventory.Entry{
 		{Service: web6, Kind: inventory.ClusterIP, Addresses: prefixes("fd00:10::7/128"), Port: 80, Verdict: inventory.Broken, Masquerade: inventory.MasqueradeUnknown, Reason: words{"KUBE-SVC-X is empty.", ""}},
 		{Service: web6, Kind: inventory.NodePort, Addresses: prefixes("::/0"), Port: 30080, Verdict: inventory.Unknown, Masquerade: inventory.MasqueradeUnknown, Reason: words{"Not captured.", ""}},
@@ -189,7 +190,7 @@ func medley() *analyzer.Analysis {
 	evil.Entries = []*inventory.Entry{{
 		Service: evil, Kind: inventory.NodePort, Addresses: prefixes("0.0.0.0/0"), Port: 31000, Verdict: inventory.DifferentBackends,
 		Masquerade: inventory.MasqueradeConditional, Path: d.first("KUBE-NODEPORTS"),
-		Endpoints: []inventory.Endpoint{{Addr: netip.MustParseAddrPort("10.9.9.9:80")}},
+		Endpoints: inventory.NewEndpoints(inventory.Endpoint{Addr: netip.MustParseAddrPort("10.9.9.9:80")}),
 		Reason:    words{"Ends elsewhere: " + hostile, hostile},
 	}}
 	nameless := &inventory.Service{Protocol: netfilter.UDP, Family: netfilter.IPv4}

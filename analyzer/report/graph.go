@@ -105,12 +105,12 @@ func serviceChains(s *inventory.Service) iter.Seq2[*netfilter.Chain, graphClass]
 				return
 			}
 		}
-		endpoints := [][]inventory.Endpoint{s.Endpoints}
+		endpoints := []inventory.Endpoints{s.Endpoints}
 		for _, e := range s.Entries {
 			endpoints = append(endpoints, e.Endpoints)
 		}
 		for _, list := range endpoints {
-			for _, e := range list {
+			for _, e := range list.All() {
 				if e.Chain != nil && !yield(e.Chain, classEndpoint) {
 					return
 				}

@@ -173,7 +173,7 @@ func smallGraph() *analyzer.Analysis {
 		{
 			Namespace: "default", Name: "web",
 			Chains:    inventory.Chains{Service: c.Chain("SVC")},
-			Endpoints: []inventory.Endpoint{{Chain: c.Chain("SEP-1")}, {Chain: c.Chain("SEP-2")}},
+			Endpoints: inventory.NewEndpoints(inventory.Endpoint{Chain: c.Chain("SEP-1")}, inventory.Endpoint{Chain: c.Chain("SEP-2")}),
 		},
 		{Namespace: "kube-system", Name: "kube-dns"},
 	}

@@ -35,7 +35,7 @@ func serviceByChain(a *analyzer.Analysis) map[*netfilter.Chain]*inventory.Servic
 		for _, c := range []*netfilter.Chain{s.Chains.Service, s.Chains.External, s.Chains.Local, s.Chains.Firewall} {
 			names[c] = s
 		}
-		for _, e := range s.Endpoints {
+		for _, e := range s.Endpoints.All() {
 			names[e.Chain] = s
 		}
 	}

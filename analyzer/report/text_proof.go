@@ -42,7 +42,7 @@ func (p *textPrinter) proof(s *inventory.Service, e *inventory.Entry) {
 	if b = appendEntryPath(append(b[:0], path...), e); len(b) > len(path) {
 		p.paragraph("    ", string(b))
 	}
-	if len(e.Endpoints) > 0 {
+	if e.Endpoints.Len() > 0 {
 		b = p.appendEnds(append(b[:0], "ends at: "...), e.Endpoints)
 		p.paragraph("    ", string(b))
 	}
@@ -197,17 +197,17 @@ func appendEnd(b []byte, r *netfilter.Rule, mapped []inventory.MapElement) []byt
 const fewEndpoints = 8
 
 // appendEnds names where connections end, with their shares.
-func (p *textPrinter) appendEnds(b []byte, endpoints []inventory.Endpoint) []byte {
-	for i, e := range endpoints {
+func (p *textPrinter) appendEnds(b []byte, endpoints inventory.Endpoints) []byte {
+	for i, e := range endpoints.All() {
 		if i > 0 {
 			b = append(b, ", "...)
 		}
 		if i == fewEndpoints && p.Detail != Verbose {
-			b = append(strconv.AppendInt(append(b, "and "...), int64(len(endpoints)-i), 10), " more"...)
+			b = append(strconv.AppendInt(append(b, "and "...), int64(endpoints.Len()-i), 10), " more"...)
 			break
 		}
 		b = appendAddrPort(b, e.Addr)
-		if len(endpoints) > 1 && e.Probability != nil {
+		if endpoints.Len() > 1 && e.Probability != nil {
 			b = append(append(append(b, " ("...), p.percent(e.Probability.Float64())...), ')')
 		}
 	}

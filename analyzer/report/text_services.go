@@ -118,35 +118,38 @@ func (p *textPrinter) appendClusterIPs(b []byte, s *inventory.Service) []byte {
 // many there are and what share of connections each gets.
 func (p *textPrinter) appendShares(b []byte, s *inventory.Service) []byte {
 	// Those of the cluster stand first.
-	local := len(s.Endpoints)
-	for local > 0 && s.Endpoints[local-1].Scope == inventory.LocalScope {
+	all := s.Endpoints.Len()
+	local := all
+	for local > 0 && s.Endpoints.Scope(local-1) == inventory.LocalScope {
 		local--
 	}
-	if len(s.Endpoints) == 0 {
+	if all == 0 {
 		return append(b, "none"...)
 	}
-	b = p.appendScopeShares(b, s.Endpoints[:local])
-	if local < len(s.Endpoints) {
+	b = p.appendScopeShares(b, s.Endpoints, 0, local)
+	if local < all {
 		if local > 0 {
 			b = append(b, "; "...)
 		}
-		b = p.appendScopeShares(append(b, "local: "...), s.Endpoints[local:])
+		b = p.appendScopeShares(append(b, "local: "...), s.Endpoints, local, all)
 	}
 	return b
 }
 
-func (p *textPrinter) appendScopeShares(b []byte, endpoints []inventory.Endpoint) []byte {
-	switch len(endpoints) {
+// appendScopeShares writes those of a list's endpoints that stand from one place
+// up to another, which are of one scope.
+func (p *textPrinter) appendScopeShares(b []byte, endpoints inventory.Endpoints, from, to int) []byte {
+	switch to - from {
 	case 0:
 		return b
 	case 1:
-		return appendAddrPort(b, endpoints[0].Addr)
+		return appendAddrPort(b, endpoints.At(from).Addr)
 	}
-	b = strconv.AppendInt(b, int64(len(endpoints)), 10)
+	b = strconv.AppendInt(b, int64(to-from), 10)
 	low, high := 1.0, 0.0
 	var last *inventory.Share // most have the same
-	for i := range endpoints {
-		share := endpoints[i].Probability
+	for i := from; i < to; i++ {
+		share := endpoints.Probability(i)
 		if share == nil {
 			return b
 		}
@@ -287,7 +290,7 @@ func appendPrefix(b []byte, p netip.Prefix) []byte {
 // clientAddress says what the endpoint sees of the client's address; nothing
 // where no endpoint is known to see anything.
 func clientAddress(e *inventory.Entry) string {
-	if len(e.Endpoints) == 0 {
+	if e.Endpoints.Len() == 0 {
 		return ""
 	}
 	switch e.Masquerade {

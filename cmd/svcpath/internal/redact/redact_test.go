@@ -81,7 +81,7 @@ func describe(t *testing.T, dir string, replace func(string) string) (lines []st
 			name = "nameless"
 		}
 		add("%s %d %s %d %v %s %s %v", name, s.Protocol, s.Family, s.Port, s.Types, s.ExternalPolicy, s.InternalPolicy, s.Affinity)
-		lines[len(lines)-1] += " ; " + endpoints(s.Endpoints)
+		lines[len(lines)-1] += " ; " + endpoints(s.Endpoints.List())
 		for _, e := range s.Entries {
 			path := ""
 			for _, rule := range e.Path {
@@ -93,7 +93,7 @@ func describe(t *testing.T, dir string, replace func(string) string) (lines []st
 			}
 			slices.Sort(at)
 			add("%s %s port %d: %s %s%s", name, e.Kind, e.Port, e.Verdict, e.Masquerade, path)
-			lines[len(lines)-1] += " ; " + strings.Join(at, " ") + " ; " + endpoints(e.Endpoints)
+			lines[len(lines)-1] += " ; " + strings.Join(at, " ") + " ; " + endpoints(e.Endpoints.List())
 		}
 	}
 	codes := map[string]int{}

@@ -31,8 +31,8 @@ func flowsFlag(command *cobra.Command, file *string) {
 
 // readFlows reads a FLOWS file.
 func (p *program) readFlows(file string, inputs []string) ([]flows.Flow, error) {
-	collectSeldom()
-	var content []byte
+	p.makeRoom(append(slices.Clone(inputs), file))
+	var content strings.Builder
 	var err error
 	name, isSample := strings.CutPrefix(file, samplePrefix)
 	switch {
@@ -42,26 +42,32 @@ func (p *program) readFlows(file string, inputs []string) ([]flows.Flow, error) 
 			return nil, err
 		}
 		file += "/flows.yaml"
-		content, err = fs.ReadFile(sample, "flows.yaml")
+		var whole []byte
+		whole, err = fs.ReadFile(sample, "flows.yaml")
+		content.Write(whole)
 	case file == "-" && slices.Contains(inputs, "-"):
 		return nil, errors.New("--flows and INPUT are both -, and there is one standard input")
 	case file == "-":
-		content, err = limited(p.stdin)
+		err = readLimited(&content, p.stdin)
 	default:
 		var f *os.File
 		if f, err = os.Open(file); err == nil {
-			content, err = limited(f)
+			content.Grow(int(min(sizeOf([]string{file}), flows.MaxBytes)) + 1)
+			err = readLimited(&content, f)
 			f.Close()
 		}
 	}
 	if err != nil {
 		return nil, &failure{doing: "reading flows:", err: err}
 	}
-	return flows.Read(file, content)
+	return flows.Read(file, content.String())
 }
 
-// limited reads a byte more than a FLOWS file may have at most.
-func limited(r io.Reader) ([]byte, error) { return io.ReadAll(io.LimitReader(r, flows.MaxBytes+1)) }
+// readLimited reads a byte more than a FLOWS file may have at most.
+func readLimited(into *strings.Builder, r io.Reader) error {
+	_, err := io.Copy(into, io.LimitReader(r, flows.MaxBytes+1))
+	return err
+}
 
 // detail says what is to be told of flows.
 type detail uint8

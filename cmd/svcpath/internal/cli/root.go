@@ -26,6 +26,7 @@ type program struct {
 	noColor, strict, quiet, verbose bool
 	nodeIPs                         []netip.Addr
 	podCIDRs                        []netip.Prefix
+	hasRoom                         bool // for the inputs; see makeRoom
 }
 
 // Main runs the command line and gives the exit code. Results go to stdout,
@@ -110,8 +111,7 @@ func needsInput(_ *cobra.Command, args []string) error {
 func (p *program) analyze(inputs []string, analyze func(*snapshot.Snapshot) *analyzer.Analysis) (*analyzer.Analysis, error) {
 	done := p.showProgress("analyzing")
 	defer done()
-	collectSeldom()
-	makeRoom(inputs)
+	p.makeRoom(inputs)
 	snap, err := capture.Open(inputs, capture.Options{
 		NodeIPs: p.nodeIPs, PodCIDRs: p.podCIDRs, Strict: p.strict, Stdin: p.stdin,
 	})

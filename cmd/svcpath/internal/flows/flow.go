@@ -12,36 +12,43 @@ import (
 	"github.com/svcpath/svcpath/analyzer/trace"
 )
 
+// Keys of a flow, and of what is expected of it.
+var (
+	flowKeys = []string{"name", "from", "source", "destination", "port", "sourcePort", "protocol", "inInterface",
+		"state", "expect"}
+	expectationKeys = []string{"verdict", "endpoints", "masquerade", "rejectWith"}
+)
+
 // flowOf reads one flow. What is wrong with it as a packet, such as a port that
 // its protocol does not have, is the tracer's to say.
 func (r *reader) flowOf(n *yaml.Node) Flow {
 	f := Flow{Pos: r.pos(n)}
 	var expect *yaml.Node
 	hasDestination := false
-	r.fields(n, "a flow: a mapping",
-		field{"name", func(v *yaml.Node) { f.Name = r.text(v, "name") }},
-		field{"from", func(v *yaml.Node) {
-			r.parsed(v, "from", func(s string) (err error) { f.From, err = ParseOrigin(s); return })
-		}},
-		field{"source", func(v *yaml.Node) { r.source(v, &f) }},
-		field{"destination", func(v *yaml.Node) { hasDestination = true; f.Destination = r.address(v, "destination") }},
-		field{"port", func(v *yaml.Node) {
-			r.parsed(v, "port", func(s string) (err error) { f.Port, err = ParsePort(s); return })
-		}},
-		field{"sourcePort", func(v *yaml.Node) {
-			r.parsed(v, "sourcePort", func(s string) (err error) { f.SourcePort, err = ParsePort(s); return })
-		}},
-		field{"protocol", func(v *yaml.Node) {
-			r.parsed(v, "protocol", func(s string) (err error) { f.Protocol, err = ParseProtocol(s); return })
-		}},
-		field{"inInterface", func(v *yaml.Node) {
-			r.parsed(v, "inInterface", func(s string) (err error) { f.InInterface, err = ParseInterface(s); return })
-		}},
-		field{"state", func(v *yaml.Node) {
-			r.parsed(v, "state", func(s string) (err error) { f.State, err = ParseState(s); return })
-		}},
-		field{"expect", func(v *yaml.Node) { expect = v }},
-	)
+	r.fields(n, "a flow: a mapping", flowKeys, func(key string, v *yaml.Node) {
+		switch key {
+		case "name":
+			f.Name = r.text(v, key)
+		case "from":
+			f.From = parsed(r, v, key, ParseOrigin)
+		case "source":
+			r.source(v, &f)
+		case "destination":
+			hasDestination, f.Destination = true, parsed(r, v, key, ParseAddr)
+		case "port":
+			f.Port = parsed(r, v, key, ParsePort)
+		case "sourcePort":
+			f.SourcePort = parsed(r, v, key, ParsePort)
+		case "protocol":
+			f.Protocol = parsed(r, v, key, ParseProtocol)
+		case "inInterface":
+			f.InInterface = parsed(r, v, key, ParseInterface)
+		case "state":
+			f.State = parsed(r, v, key, ParseState)
+		case "expect":
+			expect = v
+		}
+	})
 	if n.Kind != yaml.MappingNode {
 		return f
 	}
@@ -62,21 +69,24 @@ func (r *reader) source(n *yaml.Node, f *Flow) {
 		f.AnySource = true
 		return
 	}
-	f.Source = r.address(n, "source")
+	f.Source = parsed(r, n, "source", ParseAddr)
 }
 
 func (r *reader) expectation(n *yaml.Node, protocol uint8) *trace.Expectation {
 	e := &trace.Expectation{}
 	hasVerdict := false
-	r.fields(n, "a mapping with the key verdict",
-		field{"verdict", func(v *yaml.Node) {
-			hasVerdict = true
-			r.parsed(v, "verdict", func(s string) (err error) { e.Verdict, err = parseVerdict(s); return })
-		}},
-		field{"endpoints", func(v *yaml.Node) { e.Endpoints = r.endpoints(v, protocol) }},
-		field{"masquerade", func(v *yaml.Node) { e.Masquerade = r.boolean(v, "masquerade") }},
-		field{"rejectWith", func(v *yaml.Node) { e.RejectWith = r.text(v, "rejectWith") }},
-	)
+	r.fields(n, "a mapping with the key verdict", expectationKeys, func(key string, v *yaml.Node) {
+		switch key {
+		case "verdict":
+			hasVerdict, e.Verdict = true, parsed(r, v, key, parseVerdict)
+		case "endpoints":
+			e.Endpoints = r.endpoints(v, protocol)
+		case "masquerade":
+			e.Masquerade = r.boolean(v, key)
+		case "rejectWith":
+			e.RejectWith = r.text(v, key)
+		}
+	})
 	if n.Kind != yaml.MappingNode {
 		return e
 	}
@@ -113,19 +123,18 @@ func (r *reader) endpoints(n *yaml.Node, protocol uint8) []netip.AddrPort {
 	} else {
 		endpoints = make([]netip.AddrPort, 0, len(n.Content))
 	}
+	parse := func(s string) (netip.AddrPort, error) { return parseEndpoint(s, protocol) }
 	for _, item := range n.Content {
 		item = resolved(item)
-		r.parsed(item, "endpoint", func(s string) error {
-			e, err := parseEndpoint(s, protocol)
-			if err == nil && (seen[e] || seen == nil && slices.Contains(endpoints, e)) {
-				r.fail(item, "endpoint %s stands there twice", source.Quote(s))
-			}
-			if seen != nil {
-				seen[e] = true
-			}
-			endpoints = append(endpoints, e)
-			return err
-		})
+		before := len(r.errs) + r.more
+		e := parsed(r, item, "endpoint", parse)
+		if before == len(r.errs)+r.more && (seen[e] || seen == nil && slices.Contains(endpoints, e)) {
+			r.fail(item, "endpoint %s stands there twice", source.Quote(item.Value))
+		}
+		if seen != nil {
+			seen[e] = true
+		}
+		endpoints = append(endpoints, e)
 	}
 	return endpoints
 }
@@ -139,20 +148,19 @@ func (r *reader) text(n *yaml.Node, what string) string {
 	return n.Value
 }
 
-// parsed has the text of a node read.
-func (r *reader) parsed(n *yaml.Node, what string, parse func(string) error) {
+// parsed has the text of a node read. What cannot be read is the zero value.
+func parsed[T any](r *reader, n *yaml.Node, what string, parse func(string) (T, error)) T {
+	var none T
 	if n.Kind != yaml.ScalarNode || n.Tag == "!!null" {
 		r.fail(n, "%s is %s, expected a single value", what, kindOf(n))
-		return
+		return none
 	}
-	if err := parse(n.Value); err != nil {
+	value, err := parse(n.Value)
+	if err != nil {
 		r.fail(n, "%s %s: %w", what, source.Quote(n.Value), err)
+		return none
 	}
-}
-
-func (r *reader) address(n *yaml.Node, what string) (addr netip.Addr) {
-	r.parsed(n, what, func(s string) (err error) { addr, err = ParseAddr(s); return })
-	return addr
+	return value
 }
 
 func (r *reader) boolean(n *yaml.Node, what string) *bool {
@@ -184,14 +192,9 @@ func quoted(key *yaml.Node) string {
 	return "that is " + kindOf(key)
 }
 
-func oneOf(known []field) string {
-	names := make([]string, len(known))
-	for i, f := range known {
-		names[i] = f.key
+func oneOf(keys []string) string {
+	if len(keys) == 1 {
+		return keys[0]
 	}
-	if len(names) == 1 {
-		return names[0]
-	}
-	slices.Sort(names)
-	return "one of " + strings.Join(names, ", ")
+	return "one of " + strings.Join(slices.Sorted(slices.Values(keys)), ", ")
 }

@@ -3,7 +3,6 @@
 package flows
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -36,12 +35,12 @@ const (
 
 // Read reads a file; path is what messages call it. The errors are all that
 // is wrong with it, each with path, line and the flow's name.
-func Read(path string, content []byte) ([]Flow, error) {
+func Read(path string, content string) ([]Flow, error) {
 	if len(content) > MaxBytes {
 		return nil, fmt.Errorf("%s: %d bytes, more than the %d that are read", path, len(content), MaxBytes)
 	}
 	r := &reader{file: &source.File{Path: path}}
-	plain := make([]Flow, 0, min(bytes.Count(content, []byte("destination:")), MaxFlows))
+	plain := make([]Flow, 0, min(strings.Count(content, "destination:"), MaxFlows))
 	if plainFlows(content, func(flow *yaml.Node) { plain = r.add(plain, flow) }) && len(r.errs) == 0 && len(plain) <= MaxFlows {
 		return plain, nil
 	}
@@ -62,8 +61,8 @@ func Read(path string, content []byte) ([]Flow, error) {
 }
 
 // document is the root of the only document of a text.
-func document(content []byte) (*yaml.Node, error) {
-	dec := yaml.NewDecoder(bytes.NewReader(content))
+func document(content string) (*yaml.Node, error) {
+	dec := yaml.NewDecoder(strings.NewReader(content))
 	var doc yaml.Node
 	if err := dec.Decode(&doc); errors.Is(err, io.EOF) {
 		return nil, errors.New("the file is empty, expected flows")
@@ -113,7 +112,7 @@ func (r *reader) pos(n *yaml.Node) source.Position {
 
 func (r *reader) root(n *yaml.Node) []Flow {
 	var list *yaml.Node
-	r.fields(n, "a mapping with the key flows", field{"flows", func(v *yaml.Node) { list = v }})
+	r.fields(n, "a mapping with the key flows", []string{"flows"}, func(_ string, v *yaml.Node) { list = v })
 	switch {
 	case len(r.errs) > 0 && list == nil:
 		return nil
@@ -174,14 +173,8 @@ func nameOf(n *yaml.Node) string {
 	return ""
 }
 
-// A field is a key of a mapping, and what takes its value.
-type field struct {
-	key string
-	set func(*yaml.Node)
-}
-
-// fields hands the values of a mapping out by their keys.
-func (r *reader) fields(n *yaml.Node, expected string, known ...field) {
+// fields hands out the values of a mapping, by their keys.
+func (r *reader) fields(n *yaml.Node, expected string, known []string, take func(key string, value *yaml.Node)) {
 	if n.Kind != yaml.MappingNode {
 		r.fail(n, "%s, expected %s", kindOf(n), expected)
 		return
@@ -189,7 +182,7 @@ func (r *reader) fields(n *yaml.Node, expected string, known ...field) {
 	seen := uint64(0) // a bit for each that is known, which are few
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		key, value := n.Content[i], resolved(n.Content[i+1])
-		at := slices.IndexFunc(known, func(f field) bool { return f.key == key.Value })
+		at := slices.Index(known, key.Value)
 		switch {
 		case key.Kind != yaml.ScalarNode || at < 0:
 			r.fail(key, "unknown key %s, expected %s", quoted(key), oneOf(known))
@@ -197,7 +190,7 @@ func (r *reader) fields(n *yaml.Node, expected string, known ...field) {
 			r.fail(key, "key %s stands there twice", key.Value)
 		default:
 			seen |= 1 << at
-			known[at].set(value)
+			take(key.Value, value)
 		}
 	}
 }

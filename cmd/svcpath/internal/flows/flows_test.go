@@ -82,7 +82,7 @@ flows:
 			Expect: &trace.Expectation{Verdict: trace.Reject, RejectWith: "tcp-reset", Masquerade: &no}, Pos: source.Position{Line: 23},
 		},
 	}
-	got, err := flows.Read("flows.yaml", []byte(file))
+	got, err := flows.Read("flows.yaml", file)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -177,7 +177,7 @@ func TestReadErrors(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := flows.Read("f", []byte(tt.file))
+			_, err := flows.Read("f", tt.file)
 			if err == nil {
 				t.Fatal("no error")
 			}
@@ -201,7 +201,7 @@ func TestLimits(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := flows.Read("f", []byte(tt.file))
+			_, err := flows.Read("f", tt.file)
 			if err == nil || !strings.HasSuffix(err.Error(), tt.want) {
 				t.Errorf("got %v, want %s", fmt.Sprintf("%.300v", err), tt.want)
 			}
@@ -250,7 +250,7 @@ func FuzzRead(f *testing.F) {
 	f.Add("flows: &a [*a]")
 	f.Add("? {}\n: flows\n--- x")
 	f.Fuzz(func(t *testing.T, file string) {
-		list, err := flows.Read("f", []byte(file))
+		list, err := flows.Read("f", file)
 		if (err == nil) == (len(list) == 0) {
 			t.Fatalf("%d flows and %v", len(list), err)
 		}

@@ -14,8 +14,8 @@ import (
 // Tags are set only where they are null or bool, which are all that is asked
 // for, and keys do not know their lines. A flow's nodes are gone when take
 // returns: the next one's stand in their place.
-func plainFlows(content []byte, take func(flow *yaml.Node)) (ok bool) {
-	p := &plainText{rest: string(content), keys: map[string]*yaml.Node{}}
+func plainFlows(content string, take func(flow *yaml.Node)) (ok bool) {
+	p := &plainText{rest: content, keys: map[string]*yaml.Node{}}
 	if p.next(); p.line != "flows:" || p.indent != 0 {
 		return false
 	}

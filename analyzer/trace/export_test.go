@@ -69,3 +69,9 @@ func (t *Tracer) RoutedFirst() *Tracer {
 	}
 	return t
 }
+
+// FellowsFrom makes the tracer compare so many packets or more at a base chain.
+func (t *Tracer) FellowsFrom(packets int) *Tracer {
+	t.fellows.from = packets
+	return t
+}

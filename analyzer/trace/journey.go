@@ -204,8 +204,9 @@ func (w *walk) base(chain *netfilter.Chain, ps []particle) []particle {
 		return ps
 	}
 	w.merging.reset()
+	rules := w.gatherFellows(chain, len(ps))
 	for _, p := range ps {
-		for _, e := range w.run(chain, p.packet) {
+		for _, e := range w.runAsFellow(chain, rules, p.packet) {
 			e.mass = w.through(p.mass, e.mass)
 			if len(e.mass) == 0 {
 				continue

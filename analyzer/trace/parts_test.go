@@ -83,6 +83,11 @@ func TestConditions(t *testing.T) {
 				}
 			}
 			conditions, tables = append(conditions, c), append(tables, table)
+			for i := range conditions {
+				if d.exclude(conditions[i], c) != (tables[i]&table == 0) || d.exclude(c, conditions[i]) != (tables[i]&table == 0) {
+					t.Fatalf("conditions that can hold together exclude each other, or others do not")
+				}
+			}
 		}
 		for i, c := range conditions {
 			for name, cubes := range map[string]func(condition, []answer, func([]answer) bool) bool{

@@ -165,25 +165,32 @@ type restEnds struct {
 // askRest puts down as the key what a packet's end depends on; ok is false if a
 // rule may know its destination.
 func (w *walk) askRest(r rest, rules *restRules, p *packet) (ok bool) {
-	if !p.dst.IsValid() || !p.dstPort.known || rules.name(p) || p.balanced != 0 {
+	if rules.name(p) || p.balanced != 0 {
 		return false
 	}
 	key := &w.rests.key
 	*key = restKey{rest: r, paths: w.paths, protocol: w.flow.Protocol, state: w.flow.State, from: w.flow.From, is4: w.flow.Destination.Is4(), packet: *p}
 	key.packet.dst, key.packet.dstPort = netip.Addr{}, port{}
 	key.packet.ttl, key.packet.facts = 0, 0 // which no rule of those told looks at
+	if rules.masquerade {
+		key.masquerade = w.masqueradeAddress(p)
+	}
+	key.answers, ok = w.answersTo(rules, p)
+	return ok
+}
+
+// answersTo is what the tests find that a packet's destination is put to, two
+// bits each; ok is false if that is not known.
+func (w *walk) answersTo(rules *restRules, p *packet) (answers uint32, ok bool) {
 	for i, test := range rules.tests {
 		q := asking{walk: w, rule: test.rule, native: isNative(test.rule), packet: p}
 		answer := q.match(test.match)
 		if answer == maybe {
-			return false
+			return 0, false
 		}
-		key.answers |= uint32(answer) << (2 * i)
+		answers |= uint32(answer) << (2 * i)
 	}
-	if rules.masquerade {
-		key.masquerade = w.masqueradeAddress(p)
-	}
-	return true
+	return answers, true
 }
 
 // restEnd is the end of packets with the key, of which this is one: it is taken
@@ -268,8 +275,11 @@ const (
 	maxRestTests = 16
 )
 
-// name reports whether a rule names the packet's destination.
+// name reports whether a rule names the packet's destination, or may do so.
 func (r *restRules) name(p *packet) bool {
+	if !p.dst.IsValid() || !p.dstPort.known {
+		return true
+	}
 	if r.ports[p.dstPort.number/64]&(1<<(p.dstPort.number%64)) != 0 {
 		return true
 	}
@@ -282,14 +292,28 @@ func (r *restRules) name(p *packet) bool {
 func (t *Tracer) restRules(family int, r rest) *restRules {
 	rules := &t.rests[family][r]
 	rules.once.Do(func() {
-		rules.untold = t.balancer.table != nil || t.balancer.likely || !rules.gather(&t.families[family], r)
+		rules.untold = t.balancer.table != nil || t.balancer.likely || !rules.gather(t.families[family].chainsOf(r))
 	})
 	return rules
 }
 
-// gather looks through all rules that a packet may come to which no rule names.
-// ok is false if they ask more of its destination than is told apart.
-func (r *restRules) gather(f *family, which rest) (ok bool) {
+// chainsOf are the base chains of a rest.
+func (f *family) chainsOf(r rest) (chains []*netfilter.Chain) {
+	for _, hook := range hooksOf[r] {
+		for _, s := range f.hooks[hook] {
+			if s.what == natStage && hook == netfilter.Prerouting {
+				continue // for output's nat has run, and bound the connection
+			}
+			chains = append(chains, s.chains...)
+		}
+	}
+	return chains
+}
+
+// gather looks through all rules that a packet may come to from base chains
+// unless a rule names it. ok is false if they ask more of its destination than is
+// told apart.
+func (r *restRules) gather(from []*netfilter.Chain) (ok bool) {
 	r.addresses, r.ports = map[netip.Addr]struct{}{}, make([]uint64, 1<<16/64)
 	var todo []*netfilter.Chain
 	seen := map[*netfilter.Chain]bool{}
@@ -299,15 +323,8 @@ func (r *restRules) gather(f *family, which rest) (ok bool) {
 			todo = append(todo, c)
 		}
 	}
-	for _, hook := range hooksOf[which] {
-		for _, s := range f.hooks[hook] {
-			if s.what == natStage && hook == netfilter.Prerouting {
-				continue // for output's nat has run, and bound the connection
-			}
-			for _, c := range s.chains {
-				add(c)
-			}
-		}
+	for _, c := range from {
+		add(c)
 	}
 	rules := 0
 	for len(todo) > 0 {

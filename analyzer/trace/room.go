@@ -34,6 +34,7 @@ type room struct {
 	straightJumps int
 	// Of merged and base.
 	merging gathered
+	fellows []fellow
 	// Of recent.
 	client     netip.Addr
 	clientName string

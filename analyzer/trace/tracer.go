@@ -45,7 +45,8 @@ type Tracer struct {
 	changes     setChanges
 	linkMatters [2]atomic.Bool         // IPv4, IPv6: see unrouted.go
 	rests       [2][numRests]restRules // IPv4, IPv6
-	walks       sync.Pool              // of *walk, those that are over
+	fellows     fellowRules
+	walks       sync.Pool // of *walk, those that are over
 }
 
 // family is what the kernel runs for packets of one address family.
@@ -81,7 +82,7 @@ const (
 // New prepares a snapshot, which must not change afterwards.
 func New(s *snapshot.Snapshot) *Tracer {
 	t := &Tracer{
-		node: newNode(s), pods: s.PodCIDRs, balancer: newBalancer(s), indexes: indexes{from: indexedRules},
+		node: newNode(s), pods: s.PodCIDRs, balancer: newBalancer(s), indexes: indexes{from: indexedRules}, fellows: fellowRules{from: fewestFellows},
 		recentMasks: recentMasks{snapshot: s}, ipsets: ipsets{snapshot: s}, changes: setChanges{snapshot: s},
 	}
 	for i, f := range []netfilter.Family{netfilter.IPv4, netfilter.IPv6} {

@@ -107,6 +107,14 @@ func (s *IPSet) longestFirst(i, j int) int {
 func (s *IPSet) matching(key *IPSetKey, mask uint8, to []int) []int {
 	x := s.index(mask)
 	for _, bits := range x.lengths {
+		if x.narrow {
+			if want, ok := s.keyNumber(key, mask, bits); ok {
+				if at, _ := s.findNumber(x, want, mask); at.number != 0 {
+					to = append(to, int(at.number-1))
+				}
+			}
+			continue
+		}
 		want, ok := s.keySlot(key, mask, bits)
 		if !ok {
 			continue
@@ -131,6 +139,7 @@ type elementIndex struct {
 	// them a key is looked for.
 	lengths [][2]uint8
 	slots   []indexSlot // a power of two
+	narrow  bool        // what it looks at is a number; see isNarrow
 	inexact []uint32    // elements that stand for more than one value there
 }
 
@@ -148,7 +157,7 @@ func (s *IPSet) index(mask uint8) *elementIndex {
 		for size < 2*len(s.elements) {
 			size *= 2
 		}
-		x.slots = make([]indexSlot, size)
+		x.slots, x.narrow = make([]indexSlot, size), s.isNarrow(mask)
 		known, last := map[[2]uint8]bool{}, [2]uint8{} // that many in a row have
 		for i := range s.elements {
 			e := &s.elements[i]
@@ -156,8 +165,15 @@ func (s *IPSet) index(mask uint8) *elementIndex {
 				x.inexact = append(x.inexact, uint32(i))
 				continue
 			}
-			slot := s.elementSlot(e, mask)
-			if at, hash := s.find(x, &slot, mask); at.number == 0 {
+			var at *indexSlot
+			var hash uint32
+			if x.narrow {
+				at, hash = s.findNumber(x, s.elementNumber(e, mask), mask)
+			} else {
+				slot := s.elementSlot(e, mask)
+				at, hash = s.find(x, &slot, mask)
+			}
+			if at.number == 0 {
 				*at = indexSlot{hash, uint32(i) + 1}
 				if bits := s.lengths(e, mask); bits != last || len(known) == 0 {
 					known[bits], last = true, bits

@@ -229,14 +229,14 @@ func TestIPSetRanges(t *testing.T) {
 // The index finds what looking through all elements finds.
 func TestIPSetTwin(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
-	for _, typ := range []netfilter.IPSetType{netfilter.HashNet, netfilter.HashNetNet, netfilter.HashNetPort, netfilter.HashNetPortNet, netfilter.HashIPPortNet} {
+	for _, typ := range []netfilter.IPSetType{netfilter.HashNet, netfilter.HashNetNet, netfilter.HashNetPort, netfilter.HashNetPortNet, netfilter.HashIPPortNet, netfilter.HashIPPort, netfilter.HashIP} {
 		set := netfilter.NewIPSet("s", typ, netfilter.IPv4)
 		seen := map[netfilter.IPSetElement]bool{}
 		for range 400 {
 			var e netfilter.IPSetElement
 			for i := range e.Nets {
 				bits := 24 + r.IntN(9)
-				if i == 0 && typ == netfilter.HashIPPortNet {
+				if i == 0 && typ.Parts()[0] == netfilter.PartIP {
 					bits = 32
 				}
 				e.Nets[i] = netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 0, 0, byte(r.IntN(8))}), bits).Masked()
@@ -249,7 +249,7 @@ func TestIPSetTwin(t *testing.T) {
 			if !slices.Contains(typ.Parts(), netfilter.PartPort) {
 				e.Protocol, e.Ports = 0, netfilter.PortRange{}
 			}
-			if len(typ.Parts()) == 1 || typ == netfilter.HashNetPort {
+			if len(typ.Parts()) == 1 || typ == netfilter.HashNetPort || typ == netfilter.HashIPPort {
 				e.Nets[1] = netip.Prefix{}
 			}
 			if !seen[e] {

@@ -29,7 +29,7 @@ type balancer struct {
 	// addresses are those of the node, and of services, in the family. hasOwn
 	// says that some are the node's, nodeAddressesKnown that all of its are
 	// there but those of kube-ipvs0.
-	addresses          map[netip.Addr]addressUse
+	addresses          addressUses
 	hasOwn             bool
 	nodeAddressesKnown bool
 
@@ -70,6 +70,34 @@ const (
 	serviceAddress                        // of kube-ipvs0, or of the set that lists services' addresses
 	virtualAddress                        // of a virtual server
 )
+
+// addressUses are the uses of addresses: those of the node's by their numbers,
+// which most are.
+type addressUses struct {
+	index  *snapshot.Addresses
+	own    []addressUse // by number
+	others map[netip.Addr]addressUse
+}
+
+func newAddressUses(s *snapshot.Snapshot) addressUses {
+	return addressUses{index: s.AddressIndex(), own: make([]addressUse, len(s.Addresses)), others: map[netip.Addr]addressUse{}}
+}
+
+// of is 0 for an address that nobody uses.
+func (u *addressUses) of(a netip.Addr) addressUse {
+	if n := u.index.Number(a); n >= 0 {
+		return u.own[n]
+	}
+	return u.others[a]
+}
+
+func (u *addressUses) add(a netip.Addr, use addressUse) {
+	if n := u.index.Number(a); n >= 0 {
+		u.own[n] |= use
+	} else {
+		u.others[a] |= use
+	}
+}
 
 // balancerMemory is where what a balancer makes lies, and room for what it makes
 // over and over.
@@ -192,16 +220,7 @@ func newBalancer(s *snapshot.Snapshot, family netfilter.Family, nat, filter *net
 	b.pools = newPools(b.table, b.virtual/2) // an entry often has another's
 	b.drafts = newIPVSDrafts(b.table, family)
 	listed := b.set(kubeproxy.IPVSAddressesSet)
-	n := 0
-	for _, a := range s.Addresses {
-		if ipvs.FamilyOf(a.Prefix.Addr()) == family {
-			n++
-		}
-	}
-	if listed != nil {
-		n = max(n, listed.NumElements())
-	}
-	b.addresses = make(map[netip.Addr]addressUse, n)
+	b.addresses = newAddressUses(s)
 	loopback := false
 	for _, a := range s.Addresses {
 		addr := a.Prefix.Addr()
@@ -213,14 +232,14 @@ func newBalancer(s *snapshot.Snapshot, family netfilter.Family, nat, filter *net
 		if a.Interface == kubeproxy.IPVSInterface {
 			use = serviceAddress
 		}
-		b.addresses[addr] |= ownAddress | use
+		b.addresses.add(addr, ownAddress|use)
 		b.hasOwn = true
 	}
 	// "ip addr show eth0" leaves others out, loopback among them.
 	b.nodeAddressesKnown = s.AddressesFrom == snapshot.FromIPAddr && loopback && b.hasOwn
 	if listed != nil {
 		for _, e := range listed.Elements() {
-			b.addresses[e.Nets[0].Addr()] |= serviceAddress
+			b.addresses.add(e.Nets[0].Addr(), serviceAddress)
 		}
 	}
 	if set := b.set(kubeproxy.SourceCIDRSet); set != nil {
@@ -274,7 +293,7 @@ func (b *balancer) isLocal(a netip.Addr, use addressUse) (local, known bool) {
 // onNode tells whether an address is one of the node's own, those of
 // kube-ipvs0 aside.
 func (b *balancer) onNode(a netip.Addr) ternary {
-	use := b.addresses[a]
+	use := b.addresses.of(a)
 	switch {
 	case use&nodeAddress != 0:
 		return yes

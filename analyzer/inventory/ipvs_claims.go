@@ -66,7 +66,7 @@ func (b *balancer) readNodes() {
 	}
 	for _, n := range objects.Nodes {
 		for _, a := range n.Addresses {
-			if b.addresses[a]&nodeAddress == 0 || b.nodeName == n.Name {
+			if b.addresses.of(a)&nodeAddress == 0 || b.nodeName == n.Name {
 				continue
 			}
 			if b.nodeName != "" {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/svcpath/svcpath/analyzer/ipvs"
 	"github.com/svcpath/svcpath/analyzer/netfilter"
+	"github.com/svcpath/svcpath/analyzer/snapshot"
 )
 
 // TestDrafts compares entries that are found by virtual servers with those that
@@ -89,7 +90,7 @@ func TestEntered(t *testing.T) {
 			sets = append(sets, set)
 		}
 		entries := func(all bool) (list []ipvsDraft) {
-			b := &balancer{table: table, drafts: newIPVSDrafts(table, netfilter.IPv4), builder: &builder{}}
+			b := &balancer{table: table, drafts: newIPVSDrafts(table, netfilter.IPv4), builder: &builder{}, addresses: newAddressUses(&snapshot.Snapshot{})}
 			for i, k := range kindSets {
 				b.kinds = append(b.kinds, newKindSet(sets[i], k.kind))
 			}

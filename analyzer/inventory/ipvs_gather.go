@@ -62,7 +62,7 @@ func (k *kindSet) tells(d dial) bool {
 	var room [4]SetElement
 	found, in := holds(k.set, d, room[:0])
 	for _, e := range found {
-		if elementDial(k.set.Element(e.Number)) == d {
+		if k.set.Type == netfilter.HashIPPort && k.set.IsExact(e.Number) || elementDial(k.set.Element(e.Number)) == d {
 			k.entered[e.Number] = true
 		}
 	}

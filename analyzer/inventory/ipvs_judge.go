@@ -144,7 +144,7 @@ func (b *balancer) verdict(r *ipvsReason, refused ternary) Verdict {
 		return because(Unknown, maybeElse)
 	}
 	if e.kind != NodePort && b.nodeAddressesKnown {
-		if local, known := b.isLocal(e.address, b.addresses[e.address]); known && !local {
+		if local, known := b.isLocal(e.address, b.addresses.of(e.address)); known && !local {
 			return because(Broken, notOnNode)
 		}
 	}

@@ -147,13 +147,13 @@ func (b *balancer) checkAddresses() {
 		return
 	}
 	for _, v := range b.table.Services() {
-		if use := b.addresses[v.Address]; use&(ownAddress|virtualAddress) == ownAddress {
-			b.addresses[v.Address] = use | virtualAddress
+		if use := b.addresses.of(v.Address); use&(ownAddress|virtualAddress) == ownAddress {
+			b.addresses.add(v.Address, virtualAddress)
 		}
 	}
 	for _, a := range b.snapshot.Addresses {
 		addr := a.Prefix.Addr()
-		if a.Interface == kubeproxy.IPVSInterface && ipvs.FamilyOf(addr) == b.family && !addr.IsLinkLocalUnicast() && b.addresses[addr]&virtualAddress == 0 {
+		if a.Interface == kubeproxy.IPVSInterface && ipvs.FamilyOf(addr) == b.family && !addr.IsLinkLocalUnicast() && b.addresses.of(addr)&virtualAddress == 0 {
 			b.mismatches = append(b.mismatches, Mismatch{Kind: AddressLeft, Address: addr})
 		}
 	}

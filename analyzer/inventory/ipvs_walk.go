@@ -80,7 +80,7 @@ func (b *balancer) clientTo(e *ipvsDraft) *client {
 		return c
 	}
 	c.to = append(c.to, e.address)
-	use := b.addresses[e.address]
+	use := b.addresses.of(e.address)
 	if local, known := b.isLocal(e.address, use); known {
 		c.local = ternaryOf(local)
 	} else if use&serviceAddress != 0 {

@@ -230,6 +230,12 @@ func (s *IPSet) Expires(i int) bool { return s.elements[i].flags&expires != 0 }
 // IsPhysdev reports whether the i-th element names a port of a bridge.
 func (s *IPSet) IsPhysdev(i int) bool { return s.elements[i].flags&physdev != 0 }
 
+// IsExact reports whether the i-th element stands for one value in each of its
+// parts: whoever finds it by all of them has all that it says.
+func (s *IPSet) IsExact(i int) bool {
+	return s.elements[i].inexactParts == 0 && s.Netmask == 0 && !s.Bitmask.IsValid() && s.MarkMask == 0
+}
+
 // net is an address of a packed element.
 func (s *IPSet) net(p *packedElement, addr int) netip.Prefix {
 	a := netip.Addr{}

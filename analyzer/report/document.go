@@ -299,7 +299,7 @@ func newDocSummary(a *analyzer.Analysis) docSummary {
 // nodeAddresses are the node's addresses, each once, in order. Loopback is
 // left out: it is local on every node and tells nothing about this one.
 func nodeAddresses(s *snapshot.Snapshot) []netip.Addr {
-	var addrs []netip.Addr
+	addrs := make([]netip.Addr, 0, len(s.Addresses))
 	for _, a := range s.Addresses {
 		if addr := a.Prefix.Addr(); !addr.IsLoopback() {
 			addrs = append(addrs, addr)

@@ -41,7 +41,7 @@ type Snapshot struct {
 
 	Diagnostics []source.Diagnostic
 
-	own *ownAddresses // of Addresses; nil when they are few, or not indexed
+	own *Addresses // nil until they are indexed
 }
 
 // A Source is one captured text of one format. A file can hold several.
@@ -129,52 +129,4 @@ func (s *Snapshot) IPSet(name string) *netfilter.IPSet {
 		}
 	}
 	return nil
-}
-
-// IsLocal reports whether the address is one of the node's. ok is false when
-// the node's addresses of that family are not known: "ip -4 addr" shows no
-// IPv6. Loopback is local on every node.
-func (s *Snapshot) IsLocal(a netip.Addr) (local, ok bool) {
-	if a.IsLoopback() {
-		return true, true
-	}
-	if own := s.own; own != nil {
-		return own.all[a], own.all[a] || a.Is4() && own.is4 || !a.Is4() && own.is6
-	}
-	for _, own := range s.Addresses {
-		if own.Prefix.Addr() == a {
-			return true, true
-		}
-		ok = ok || own.Prefix.Addr().Is4() == a.Is4()
-	}
-	return false, ok
-}
-
-// IndexAddresses prepares IsLocal for many addresses, which must not change
-// afterwards.
-func (s *Snapshot) IndexAddresses() {
-	if len(s.Addresses) >= manyAddresses {
-		s.own = newOwnAddresses(s.Addresses)
-	}
-}
-
-// manyAddresses are not looked through one by one: kube-proxy in IPVS mode
-// gives the node an address for each service.
-const manyAddresses = 32
-
-// ownAddresses are many addresses of a node.
-type ownAddresses struct {
-	all      map[netip.Addr]bool
-	is4, is6 bool // there are some of the family
-}
-
-func newOwnAddresses(list []Address) *ownAddresses {
-	own := &ownAddresses{all: make(map[netip.Addr]bool, len(list))}
-	for _, a := range list {
-		addr := a.Prefix.Addr()
-		own.all[addr] = true
-		own.is4 = own.is4 || addr.Is4()
-		own.is6 = own.is6 || !addr.Is4()
-	}
-	return own
 }

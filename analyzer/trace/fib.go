@@ -74,7 +74,7 @@ func (q *asking) fibType6(side netfilter.Side, types netfilter.AddrTypes, negate
 	n := &q.tracer.node
 	local, known := n.isLocal(a)
 	switch {
-	case !known || n.edges[a] || n.route(a).refused != "" || n.route(a).missing || local && len(n.own[a]) == 0:
+	case !known || n.edges[a] || n.route(a).refused != "" || n.route(a).missing || local && !n.isOwn(a):
 		return q.unsure(false, byHeaders, m.String)
 	case local && n.has(device.name, a):
 		return ternaryOf(types&netfilter.AddrLocal != 0).xor(negated)

@@ -80,7 +80,7 @@ func (q *asking) kindOn(a netip.Addr, types netfilter.AddrTypes, negated bool, d
 	case !ok || have == netfilter.AddrBroadcast:
 		return q.unsure(false, byHeaders, m.String)
 	case have == netfilter.AddrLocal && !q.tracer.node.has(device.name, a):
-		if len(q.tracer.node.own[a]) == 0 {
+		if !q.tracer.node.isOwn(a) {
 			return q.unsure(false, byHeaders, m.String) // nobody says where it is
 		}
 		have = netfilter.AddrUnicast
@@ -105,7 +105,7 @@ func (q *asking) kindOf6(a netip.Addr, side netfilter.Side, types netfilter.Addr
 	case looked == netfilter.AddrLocal && !limited:
 		return q.local(negated, side)
 	case looked == netfilter.AddrLocal && a.IsValid() && device.known:
-		if local, ok := n.isLocal(a); ok && (!local || len(n.own[a]) > 0) {
+		if local, ok := n.isLocal(a); ok && (!local || n.isOwn(a)) {
 			return ternaryOf(n.has(device.name, a)).xor(negated)
 		}
 	case looked == netfilter.AddrAnycast && a.IsValid() && len(n.snapshot.Addresses) > 0 && !n.edges[a]:

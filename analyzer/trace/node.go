@@ -11,7 +11,7 @@ import (
 // node is what is known of the node's addresses and routes.
 type node struct {
 	snapshot  *snapshot.Snapshot
-	own       map[netip.Addr][]string // the interfaces that have the address
+	own       *snapshot.Addresses
 	broadcast map[netip.Addr]bool
 	// edges are addresses that the kernel may or may not treat as special:
 	// the first of a network.
@@ -19,22 +19,25 @@ type node struct {
 	local []netip.Prefix // whole networks that routes declare local
 	// linked are the addresses whose networks the node's links lead to.
 	linked []snapshot.Address
-	byLink map[string][]netip.Prefix // the addresses of each interface
-	routes [2][]snapshot.Route       // IPv4, IPv6; the best first
+	byLink map[string][][2]int // where in the snapshot each interface's addresses begin and end
+	routes [2][]snapshot.Route // IPv4, IPv6; the best first
 }
 
 func newNode(s *snapshot.Snapshot) node {
 	n := node{
 		snapshot:  s,
-		own:       make(map[netip.Addr][]string, len(s.Addresses)),
-		byLink:    map[string][]netip.Prefix{},
+		own:       s.AddressIndex(),
+		byLink:    map[string][][2]int{},
 		broadcast: map[netip.Addr]bool{netip.AddrFrom4([4]byte{127, 255, 255, 255}): true},
 		edges:     map[netip.Addr]bool{},
 	}
-	for _, a := range s.Addresses {
+	begin := 0
+	for i, a := range s.Addresses {
 		addr := a.Prefix.Addr()
-		n.own[addr] = append(n.own[addr], a.Interface)
-		n.byLink[a.Interface] = append(n.byLink[a.Interface], a.Prefix)
+		if i+1 == len(s.Addresses) || s.Addresses[i+1].Interface != a.Interface {
+			n.byLink[a.Interface] = append(n.byLink[a.Interface], [2]int{begin, i + 1})
+			begin = i + 1
+		}
 		if !a.Prefix.IsSingleIP() && !addr.IsLoopback() && a.Interface != "" {
 			n.linked = append(n.linked, a)
 		}
@@ -94,7 +97,8 @@ func (n *node) isLocal(a netip.Addr) (local, ok bool) {
 	if n.broadcast[a] {
 		return false, true
 	}
-	if len(n.own[a]) > 0 {
+	local, ok = n.snapshot.IsLocal(a)
+	if local {
 		return true, true
 	}
 	for _, p := range n.local {
@@ -102,12 +106,16 @@ func (n *node) isLocal(a netip.Addr) (local, ok bool) {
 			return true, true
 		}
 	}
-	return n.snapshot.IsLocal(a)
+	return false, ok
 }
+
+// isOwn reports whether the node is known to have the address: IsLocal takes
+// loopback addresses for the node's that no interface has.
+func (n *node) isOwn(a netip.Addr) bool { return n.own.Number(a) >= 0 }
 
 // has reports whether the interface has the address.
 func (n *node) has(device string, a netip.Addr) bool {
-	return slices.Contains(n.own[a], device) || a.IsLoopback() && device == "lo"
+	return n.own.On(device, a) || a.IsLoopback() && device == "lo"
 }
 
 // A hop is where a route leads.
@@ -188,16 +196,18 @@ func (n *node) primary(device link, is4 bool, toward netip.Addr) netip.Addr {
 	if !device.known {
 		return first
 	}
-	for _, own := range n.byLink[device.name] {
-		a := own.Addr()
-		if a.Is4() != is4 || a.IsLinkLocalUnicast() || a.IsLoopback() {
-			continue
-		}
-		if toward.IsValid() && own.Contains(toward) {
-			return a
-		}
-		if !first.IsValid() {
-			first = a
+	for _, run := range n.byLink[device.name] {
+		for _, own := range n.snapshot.Addresses[run[0]:run[1]] {
+			a := own.Prefix.Addr()
+			if a.Is4() != is4 || a.IsLinkLocalUnicast() || a.IsLoopback() {
+				continue
+			}
+			if toward.IsValid() && own.Prefix.Contains(toward) {
+				return a
+			}
+			if !first.IsValid() {
+				first = a
+			}
 		}
 	}
 	return first

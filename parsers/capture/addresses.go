@@ -12,12 +12,7 @@ import (
 // that the user names. Without any the node's addresses stay unknown.
 func setAddresses(snap *snapshot.Snapshot, named []netip.Addr) {
 	shown := len(snap.Addresses) > 0
-	seen := make(map[snapshot.Address]struct{}, len(snap.Addresses))
-	snap.Addresses = slices.DeleteFunc(snap.Addresses, func(a snapshot.Address) bool {
-		before := len(seen)
-		seen[a] = struct{}{}
-		return len(seen) == before
-	})
+	snap.IndexAddresses()
 	switch {
 	case shown:
 		snap.AddressesFrom = snapshot.FromIPAddr
@@ -34,7 +29,9 @@ func setAddresses(snap *snapshot.Snapshot, named []netip.Addr) {
 			snap.Addresses = append(snap.Addresses, snapshot.Address{Prefix: netip.PrefixFrom(addr, addr.BitLen())})
 		}
 	}
-	snap.IndexAddresses()
+	if len(named) > 0 {
+		snap.IndexAddresses()
+	}
 }
 
 // remarkOnLoopback warns when the addresses cannot be all: every node has a

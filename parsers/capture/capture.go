@@ -102,6 +102,15 @@ func Open(inputs []string, o Options) (*snapshot.Snapshot, error) {
 	return snap, errors.Join(op.errs...)
 }
 
+// appendTo is append, which takes a list as it is where there is none yet: most
+// captures have one text of a kind, and some of these lists are long.
+func appendTo[T any](list, more []T) []T {
+	if len(list) == 0 {
+		return more
+	}
+	return append(list, more...)
+}
+
 // assemble makes a snapshot of what was read, in the order of the input.
 func assemble(readings []*reading, o Options) *snapshot.Snapshot {
 	snap := &snapshot.Snapshot{PodCIDRs: slices.Clone(o.PodCIDRs)}
@@ -110,7 +119,7 @@ func assemble(readings []*reading, o Options) *snapshot.Snapshot {
 	var ipsets []*netfilter.IPSet
 	for _, r := range readings {
 		snap.Sources = append(snap.Sources, r.sources...)
-		snap.Addresses = append(snap.Addresses, r.addrs...)
+		snap.Addresses = appendTo(snap.Addresses, r.addrs)
 		snap.Routes = append(snap.Routes, r.routes...)
 		snap.Diagnostics = append(snap.Diagnostics, r.diagnostics()...)
 		tables = append(tables, r.captured()...)

@@ -10,11 +10,11 @@ import (
 // pools are the pools of virtual servers. Those that have the same real servers,
 // as a service's cluster IP, node port and load-balancer IP do, have one pool.
 type pools struct {
-	of     []*pool // by the number of the virtual server; nil until asked for
-	hashed map[uint64]*pool
+	of     []*pool   // by the number of the virtual server; nil until asked for
+	hashed poolTable // all
 	// alike are the pools with the same endpoints, whatever their weights and
 	// scheduler, the first of each.
-	alike  map[uint64]*pool
+	alike  poolTable
 	shares map[ipvs.Share]*Share
 	// ratio and ratioShare are what shares was asked last.
 	ratio      ipvs.Share
@@ -38,7 +38,7 @@ func newPools(t *ipvs.Table, room int) *pools {
 		n = len(t.Services())
 	}
 	return &pools{
-		of: make([]*pool, n), hashed: make(map[uint64]*pool, room), alike: make(map[uint64]*pool, room),
+		of: make([]*pool, n), hashed: newPoolTable(room), alike: newPoolTable(room),
 		shares: map[ipvs.Share]*Share{}, none: &pool{open: true},
 	}
 }
@@ -55,15 +55,12 @@ func (p *pools) pool(virtual []*ipvs.VirtualServer) *pool {
 		return *known
 	}
 	hash := p.hash(v)
-	for q := p.hashed[hash]; q != nil; q = q.next {
-		if samePool(q.first, v) {
-			*known = q
-			return q
-		}
+	q := p.hashed.find(hash, p.of, func(q *pool) bool { return samePool(q.first, v) })
+	if q == nil {
+		q = p.read(v)
+		p.hashed.put(hash, q)
 	}
-	q := p.read(v)
-	q.next = p.hashed[hash]
-	p.hashed[hash], *known = q, q
+	*known = q // where hashed finds it too
 	return q
 }
 
@@ -136,15 +133,12 @@ func (p *pools) sameEndpoints(q *pool) *pool {
 		p.key, _ = q.addr(i).AppendBinary(p.key) // never fails
 	}
 	hash := maphash.Bytes(poolsSeed, p.key)
-	for other := p.alike[hash]; other != nil; other = other.nextAlike {
-		if sameAddrs(q, other) {
-			q.alike = other
-			return other
-		}
+	q.alike = p.alike.find(hash, p.of, func(other *pool) bool { return sameAddrs(q, other) })
+	if q.alike == nil {
+		q.alike = q
+		p.alike.put(hash, q)
 	}
-	q.alike, q.nextAlike = q, p.alike[hash]
-	p.alike[hash] = q
-	return q
+	return q.alike
 }
 
 func sameAddrs(p, q *pool) bool {

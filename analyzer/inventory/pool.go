@@ -26,9 +26,7 @@ type pool struct {
 
 	local [3]localness // for TCP, UDP and SCTP
 
-	// next and nextAlike are those with the same hash; see pools.
-	next, nextAlike *pool
-	alike           *pool
+	alike *pool // of the pools with its endpoints the first; nil until asked for
 	// clusterIPs are those without an object that have its endpoints, kept by the
 	// pool that stands for all; see ipvsDraft.alike.
 	clusterIPs *ipvsDraft

@@ -3,7 +3,6 @@ package netfilter
 import (
 	"math"
 	"net/netip"
-	"slices"
 
 	"github.com/svcpath/svcpath/analyzer/source"
 )
@@ -62,7 +61,9 @@ func (s *IPSet) Add(e IPSetElement) {
 		addr++
 	}
 	if n := len(s.elements); n == cap(s.elements) {
-		s.elements = slices.Grow(s.elements, max(n, 8)) // doubled: append alone moves large ones more often
+		// Doubled: append alone moves large ones more often. And it writes zeros
+		// where the elements to come will lie, which new memory has anyway.
+		s.elements = append(make([]packedElement, 0, max(2*n, 8)), s.elements...)
 	}
 	s.elements = append(s.elements, s.pack(&e))
 }

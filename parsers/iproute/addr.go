@@ -2,7 +2,6 @@ package iproute
 
 import (
 	"net/netip"
-	"slices"
 	"strings"
 
 	"github.com/svcpath/svcpath/analyzer/snapshot"
@@ -57,7 +56,7 @@ func ParseAddr(at source.Cursor, foreign func(line string) bool) (addrs []snapsh
 		case word == "inet" || word == "inet6":
 			if addr, ok := parseInet(word, rest, iface); ok {
 				if n := len(addrs); n == cap(addrs) {
-					addrs = slices.Grow(addrs, max(n, 8)) // doubled: in IPVS mode there are many
+					addrs = append(make([]snapshot.Address, 0, max(2*n, 8)), addrs...) // doubled: in IPVS mode there are many
 				}
 				addrs = append(addrs, addr)
 			} else {

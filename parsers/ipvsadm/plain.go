@@ -44,9 +44,9 @@ func (r *saveReader) plainServer(at source.Cursor) int {
 	if r.before == "" || !strings.HasPrefix(line, r.before) {
 		return 0
 	}
-	address, port, weight, length := readPlainServer(line, len(r.before))
+	address, length := r.behind.read(line, len(r.before))
 	if length > 0 {
-		r.service.AddPlain(address, port, ipvs.Masquerading, weight, source.Span{File: at.File, Offset: at.Offset, Len: length, Line: at.Line})
+		r.service.AddPlain(address, r.behind.port, ipvs.Masquerading, r.behind.weight, source.Span{File: at.File, Offset: at.Offset, Len: length, Line: at.Line})
 	}
 	return length
 }
@@ -62,19 +62,38 @@ func plainBefore(line, words string) string {
 	return line[:n+len(server)]
 }
 
-// readPlainServer reads an IPv4 address and port, -m and a weight, up to the end
-// of the line, which is 0 for what is written in another way.
-func readPlainServer(line string, at int) (address [4]byte, port uint16, weight uint32, end int) {
+// A plainBehind is what stands behind the address of a plain real server, up to
+// the end of its line: most have what the one before has.
+type plainBehind struct {
+	text   string // with the line feed; "" for none
+	port   uint16
+	weight uint32
+}
+
+// read reads an IPv4 address and, behind it, a port, -m and a weight, up to the
+// end of the line, which is 0 for what is written in another way.
+func (b *plainBehind) read(line string, at int) (address [4]byte, end int) {
 	const method = " -m -w "
-	address, port, at = plainEndpoint(line, at)
-	if port == 0 || !strings.HasPrefix(line[at:], method) {
-		return address, port, weight, 0
+	address, at = plainAddress(line, at)
+	if at == 0 {
+		return address, 0
 	}
-	weight, at = plainNumber(line, at+len(method))
-	if at == 0 || !endsAt(line, at) {
-		return address, port, weight, 0
+	if b.text != "" && strings.HasPrefix(line[at:], b.text) {
+		return address, at + len(b.text) - 1
 	}
-	return address, port, weight, at
+	port, end := plainPort(line, at)
+	if port == 0 || !strings.HasPrefix(line[end:], method) {
+		return address, 0
+	}
+	weight, end := plainNumber(line, end+len(method))
+	if end == 0 || !endsAt(line, end) {
+		return address, 0
+	}
+	*b = plainBehind{line[at:min(end+1, len(line))], port, weight}
+	if end == len(line) {
+		b.text = ""
+	}
+	return address, end
 }
 
 // plainVirtual reads the line of a virtual server that has not been added yet: -A,
@@ -110,7 +129,11 @@ func readPlainVirtual(line string) (v ipvs.VirtualServer, words string, end int)
 	default:
 		return v, "", 0
 	}
-	address, port, at := plainEndpoint(line, len(command+"-t "))
+	address, at := plainAddress(line, len(command+"-t "))
+	if at == 0 {
+		return v, "", 0
+	}
+	port, at := plainPort(line, at)
 	if port == 0 || !strings.HasPrefix(line[at:], scheduler) {
 		return v, "", 0
 	}
@@ -153,9 +176,9 @@ func plainNumber(line string, at int) (n uint32, end int) {
 // endsAt reports whether the first line ends there.
 func endsAt(line string, at int) bool { return at == len(line) || line[at] == '\n' }
 
-// plainEndpoint reads an IPv4 address and port, and gives where they end. port is
-// 0 when there are none.
-func plainEndpoint(line string, at int) (address [4]byte, port uint16, end int) {
+// plainAddress reads an IPv4 address with a colon behind it, and gives where that
+// stands, 0 for none.
+func plainAddress(line string, at int) (address [4]byte, end int) {
 	for i := range address {
 		begin, n := at, 0
 		for at < len(line) && line[at]-'0' <= 9 && at < begin+3 {
@@ -167,12 +190,19 @@ func plainEndpoint(line string, at int) (address [4]byte, port uint16, end int) 
 			between = ':'
 		}
 		if at == begin || n > 255 || at-begin > 1 && line[begin] == '0' || at == len(line) || line[at] != between {
-			return address, 0, at
+			return address, 0
 		}
 		address[i] = byte(n)
 		at++
 	}
-	begin, n := at, 0
+	return address, at - 1
+}
+
+// plainPort reads a port behind the colon that stands there, and gives where it
+// ends. It is 0 for none.
+func plainPort(line string, colon int) (port uint16, end int) {
+	begin, n := colon+1, 0
+	at := begin
 	for at < len(line) && line[at]-'0' <= 9 && at < begin+5 {
 		n = 10*n + int(line[at]-'0')
 		at++
@@ -180,5 +210,5 @@ func plainEndpoint(line string, at int) (address [4]byte, port uint16, end int) 
 	if n > 1<<16-1 {
 		n = 0
 	}
-	return address, uint16(n), at
+	return uint16(n), at
 }

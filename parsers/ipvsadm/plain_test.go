@@ -11,13 +11,14 @@ import (
 	"github.com/svcpath/svcpath/analyzer/source"
 )
 
-// TestPlainServer holds what readPlainServer makes of lines, most of which are
+// TestPlainServer holds what is read of plain lines, most of which are
 // spoilt, against what the reader of all lines does.
 func TestPlainServer(t *testing.T) {
 	r := rand.New(rand.NewPCG(11, 5))
 	pick := func(of ...string) string { return of[r.IntN(len(of))] }
 	services := []string{"-t 10.0.0.1:80", "-u 10.0.0.1:80", "--tcp-service=10.0.0.1:80", "-f 5", "-f 5 -6", "-t [fd00::1]:80", "-t 10.0.0.1"}
 	const spoilers = "0123456789.:-+ \t\r/mwargx[]e"
+	var last plainBehind
 	plain := 0
 	for range 300_000 {
 		words := pick(services...)
@@ -41,12 +42,12 @@ func TestPlainServer(t *testing.T) {
 			continue
 		}
 		more := line + pick("", "\n", "\n-a "+words+" -r ")
-		address, port, weight, length := readPlainServer(more, len(before))
+		address, length := last.read(more, len(before))
 		if length == 0 {
 			continue
 		}
 		plain++
-		got := ipvs.RealServer{Address: netip.AddrFrom4(address), Port: port, PortKnown: true, Method: ipvs.Masquerading, Weight: weight, WeightKnown: true}
+		got := ipvs.RealServer{Address: netip.AddrFrom4(address), Port: last.port, PortKnown: true, Method: ipvs.Masquerading, Weight: last.weight, WeightKnown: true}
 		at := source.Start(&source.File{Text: line})
 		command, rest := saveCommand(line)
 		service, behind := serviceWords(rest)

@@ -102,6 +102,7 @@ type saveReader struct {
 	// before is what plain lines of its real servers begin with, "" until there
 	// was one.
 	before string
+	behind plainBehind
 }
 
 // seen is the virtual server that words have named; nil if its line cannot be

@@ -30,14 +30,19 @@ const maxNamed = 3
 // after another is one assumption, and so it is with sets that rules fill.
 func (w *walk) assumptions(answers []answer) []Assumption {
 	w.unseen = w.unseen[:0]
-	n := 0
+	n, grouped := 0, false
 	for _, a := range answers {
-		if q := &w.questions[a.question]; q.list == "" || a.yes || w.notSeenBy(q) {
+		q := &w.questions[a.question]
+		if q.list == "" || a.yes || w.notSeenBy(q) {
 			n++
 		}
+		grouped = grouped || q.group != nil
 	}
 	out := make([]Assumption, 0, n)
-	groups := w.groups(answers)
+	var groups map[*group]*answered
+	if grouped {
+		groups = w.groups(answers)
+	}
 	next := 0 // of those that were not seen
 	for _, a := range answers {
 		q := &w.questions[a.question]
@@ -62,7 +67,7 @@ func (w *walk) assumptions(answers []answer) []Assumption {
 		}
 		text := w.words.answer(q, false)
 		if u := &w.unseen[next]; u.lists > 1 {
-			text = w.words.notSeen(u)
+			text = w.notSeen(u)
 		}
 		next++
 		out = append(out, Assumption{Rule: q.rule, Text: text})
@@ -77,17 +82,13 @@ type answered struct {
 	denied int
 }
 
-// groups are what is answered of the groups that the answers are of; nil if
-// there are none.
+// groups are what is answered of the groups that the answers are of.
 func (w *walk) groups(answers []answer) map[*group]*answered {
-	var groups map[*group]*answered
+	groups := map[*group]*answered{}
 	for _, a := range answers {
 		g := w.questions[a.question].group
 		if g == nil {
 			continue
-		}
-		if groups == nil {
-			groups = map[*group]*answered{}
 		}
 		if groups[g] == nil {
 			groups[g] = &answered{}
@@ -124,6 +125,24 @@ func (w *walk) notSeenBy(q *question) (isNew bool) {
 	}
 	u.lists++
 	return isNew
+}
+
+// maxToldUnseen is how many texts are kept for other outcomes.
+const maxToldUnseen = 32
+
+// toldUnseen is what was said last of so many lists.
+type toldUnseen struct {
+	notSeen
+	text string
+}
+
+// notSeen says which lists did not see a client. Many outcomes say the same.
+func (w *walk) notSeen(u *notSeen) string {
+	known := &w.toldUnseen[u.lists%maxToldUnseen]
+	if known.notSeen != *u {
+		*known = toldUnseen{*u, w.words.notSeen(u)}
+	}
+	return known.text
 }
 
 // notSeen says which lists did not see a client.

@@ -345,27 +345,34 @@ func (d *diagrams) agrees(c condition, answers []answer) bool {
 }
 
 func (d *diagrams) canHold(c condition, answers []answer) bool {
-	if c <= always {
-		return c == always
+	for c > always {
+		n := d.nodes.things[c]
+		for len(answers) > 0 && answers[len(answers)-1].question > n.question {
+			answers = answers[:len(answers)-1]
+		}
+		given, yes := false, false
+		if len(answers) > 0 {
+			last := answers[len(answers)-1]
+			given, yes = last.question == n.question, last.yes
+		}
+		switch { // nearly always there is but one way on
+		case given && yes || !given && n.no == never:
+			c = n.yes
+		case given || n.yes == never:
+			c = n.no
+		default:
+			if known, ok := d.noted.known(c); ok {
+				return known == always
+			}
+			can := never
+			if d.canHold(n.yes, answers) || d.canHold(n.no, answers) {
+				can = always
+			}
+			d.noted.note(c, can)
+			return can == always
+		}
 	}
-	if known, ok := d.noted.known(c); ok {
-		return known == always
-	}
-	n := d.nodes.things[c]
-	for len(answers) > 0 && answers[len(answers)-1].question > n.question {
-		answers = answers[:len(answers)-1]
-	}
-	given, yes := false, false
-	if len(answers) > 0 {
-		last := answers[len(answers)-1]
-		given, yes = last.question == n.question, last.yes
-	}
-	can := never
-	if (!given || yes) && d.canHold(n.yes, answers) || (!given || !yes) && d.canHold(n.no, answers) {
-		can = always
-	}
-	d.noted.note(c, can)
-	return can == always
+	return c == always
 }
 
 func (d *diagrams) youngestFirst(c condition, cube []answer, yield func([]answer) bool) bool {

@@ -99,13 +99,25 @@ func (d *masses) plus(m, n mass) mass {
 	case len(n) == 0:
 		return m
 	}
+	meet := false
 	var out mass
 	for _, x := range m {
 		for _, y := range n {
 			if !d.exclude(x.when, y.when) {
+				meet = true
 				out = d.insert(out, term{d.and(x.when, y.when), x.chance.plus(y.chance)})
 			}
 		}
+	}
+	if !meet { // as mostly
+		out = mass(d.terms.take(len(m) + len(n)))[:0]
+		for _, t := range m {
+			out = d.insert(out, t)
+		}
+		for _, t := range n {
+			out = d.insert(out, t)
+		}
+		return out
 	}
 	out = d.outside(out, m, n)
 	return d.outside(out, n, m)

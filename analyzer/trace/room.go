@@ -49,6 +49,8 @@ type room struct {
 	found  []found
 	order  []int32 // in which those are told
 	unseen []notSeen
+	// toldUnseen are by the number of lists.
+	toldUnseen [maxToldUnseen]toldUnseen
 	// writtenSteps are those of all paths, steps the numbers of one path's.
 	writtenSteps []Step
 	steps        []int32
@@ -101,6 +103,7 @@ func (w *walk) clear() {
 	clear(w.writtenSteps)
 	w.writtenSteps = w.writtenSteps[:0]
 	clear(w.unseen)
+	clear(w.toldUnseen[:])
 	w.remarks = nil
 	w.unrouted, w.routedFirst, w.anySource = false, false, false
 	w.exits.reset()

@@ -138,7 +138,7 @@ type disagreement struct {
 	severity audit.Severity
 	text     string // what the packet does
 	// decides reports whether a step is the one that makes the difference.
-	decides func(trace.Step) bool
+	decides func(*trace.Step) bool
 }
 
 // compare gives the disagreement of an outcome with the entry's verdict; its
@@ -167,7 +167,7 @@ func compare(e *inventory.Entry, o trace.Outcome) disagreement {
 	return disagreement{}
 }
 
-func translates(s trace.Step) bool {
+func translates(s *trace.Step) bool {
 	if s.Rule == nil {
 		return false
 	}
@@ -178,7 +178,7 @@ func translates(s trace.Step) bool {
 	return false
 }
 
-func hidesSource(s trace.Step) bool {
+func hidesSource(s *trace.Step) bool {
 	if s.Rule == nil {
 		return false
 	}
@@ -191,7 +191,7 @@ func hidesSource(s trace.Step) bool {
 
 // refuses reports whether a step is one of a chain: the last one of a refused
 // packet's path refused it.
-func refuses(s trace.Step) bool { return s.Chain != nil }
+func refuses(s *trace.Step) bool { return s.Chain != nil }
 
 // ending is how the packet of an outcome ended, in words.
 func ending(o trace.Outcome) string {

@@ -152,7 +152,7 @@ type docTraceStep struct {
 	Missed      docText  `json:"missed,omitempty" yaml:"missed,omitempty"`
 }
 
-func newDocTraceStep(s trace.Step, names *serviceNames) docTraceStep {
+func newDocTraceStep(s *trace.Step, names *serviceNames) docTraceStep {
 	d := docTraceStep{Effect: newDocText(s.Effect), Assumed: s.Matched == trace.Assumed, Service: newDocText(names.ofStep(s))}
 	if s.Hook != netfilter.NoHook {
 		d.Hook = s.Hook.String()

@@ -46,7 +46,7 @@ func serviceByChain(a *analyzer.Analysis) map[*netfilter.Chain]*inventory.Servic
 // ofStep is the service port that a step concerns, "" if it concerns none: the
 // one whose chain it is in or jumps to, else the one that kube-proxy's comment
 // names.
-func (n *serviceNames) ofStep(s trace.Step) string {
+func (n *serviceNames) ofStep(s *trace.Step) string {
 	if s.Rule == nil {
 		return ""
 	}

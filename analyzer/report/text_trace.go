@@ -200,7 +200,7 @@ func (p *tracePrinter) traceHint(f TracedFlow) string {
 			return fmt.Sprintf("svcpath graph %s --service %s -o mermaid", call, shellWord(service.NamespacedName()))
 		}
 	}
-	if slices.ContainsFunc(path, func(s trace.Step) bool { return s.Matched == trace.No }) {
+	if slices.ContainsFunc(path, func(s *trace.Step) bool { return s.Matched == trace.No }) {
 		return ""
 	}
 	return fmt.Sprintf("svcpath trace %s %s --all-steps", call, flowArguments(f.Trace.Flow))

@@ -115,12 +115,12 @@ func (p *tracePrinter) likeBefore(t *trace.Trace, shared, i int, before []int) (
 	return like, same
 }
 
-func sameRule(a, b trace.Step) bool {
+func sameRule(a, b *trace.Step) bool {
 	return a.Hook == b.Hook && a.Chain == b.Chain && a.Rule == b.Rule && a.Matched == b.Matched && a.Service == b.Service
 }
 
 // otherwise are the effects that differ at the common end of two paths.
-func otherwise(path, other []trace.Step, same int) string {
+func otherwise(path, other []*trace.Step, same int) string {
 	path, other = path[len(path)-same:], other[len(other)-same:]
 	var differ []string
 	for i := range path {
@@ -155,7 +155,7 @@ type place struct {
 
 // steps writes steps, with a line for each hook and table that they come to.
 // Rules are never wrapped, so that they can be copied.
-func (p *tracePrinter) steps(indent string, steps []trace.Step, at *place) {
+func (p *tracePrinter) steps(indent string, steps []*trace.Step, at *place) {
 	width := 0
 	for _, s := range steps {
 		if pos, text := s.Evidence(); text != "" {
@@ -189,7 +189,7 @@ func (p *tracePrinter) steps(indent string, steps []trace.Step, at *place) {
 }
 
 // effect is what a rule came to, with the service that it names.
-func (p *tracePrinter) effect(s trace.Step) string {
+func (p *tracePrinter) effect(s *trace.Step) string {
 	if s.Matched == trace.No {
 		if s.Missed == nil {
 			return "· no match"
@@ -222,7 +222,7 @@ func tableName(t *netfilter.Table) string {
 }
 
 // mapName says which map an element is of, and where it stands.
-func mapName(s trace.Step) string {
+func mapName(s *trace.Step) string {
 	if s.Set.Name == "" {
 		return ""
 	}

@@ -76,7 +76,7 @@ func flowTitle(f trace.Flow) string {
 }
 
 // deciding is the path of the outcome that differs, of several the first.
-func deciding(f TracedFlow) []trace.Step {
+func deciding(f TracedFlow) []*trace.Step {
 	outcomes := f.Trace.Outcomes
 	differs := func(o trace.Outcome) bool {
 		if f.Expect.Verdict != "" && o.Verdict != f.Expect.Verdict {

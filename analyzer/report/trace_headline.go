@@ -172,8 +172,8 @@ func concerning(o trace.Outcome, names *serviceNames) string {
 	switch {
 	case last == nil:
 		return ""
-	case last.Rule != nil && names.ofStep(*last) != "":
-		return fmt.Sprintf(" in %s (%s)", Escape(last.Chain.Name), Escape(names.ofStep(*last)))
+	case last.Rule != nil && names.ofStep(last) != "":
+		return fmt.Sprintf(" in %s (%s)", Escape(last.Chain.Name), Escape(names.ofStep(last)))
 	case last.Rule != nil:
 		return " in " + Escape(last.Chain.Name)
 	case last.Chain != nil:
@@ -185,10 +185,10 @@ func concerning(o trace.Outcome, names *serviceNames) string {
 }
 
 // lastMatched is the path's last step that is more than a rule passed by.
-func lastMatched(path []trace.Step) *trace.Step {
+func lastMatched(path []*trace.Step) *trace.Step {
 	for i := len(path) - 1; i >= 0; i-- {
 		if path[i].Matched != trace.No {
-			return &path[i]
+			return path[i]
 		}
 	}
 	return nil
@@ -232,7 +232,7 @@ func sourceFate(outcomes []trace.Outcome) string {
 }
 
 // rewrittenBy is the target that rewrites the source: MASQUERADE, SNAT, …
-func rewrittenBy(path []trace.Step) string {
+func rewrittenBy(path []*trace.Step) string {
 	for _, s := range slices.Backward(path) {
 		if s.Rule == nil || s.Matched == trace.No {
 			continue

@@ -225,7 +225,7 @@ func TestIPVSSteps(t *testing.T) {
 		"10.96.0.1:80/udp": {"IPVS UDP 10.96.0.1:80: refused, for it has no real servers", "-A -u 10.96.0.1:80 -s rr"},
 	} {
 		path := follow(t, s, outside(flow)).Outcomes[0].Path
-		i := slices.IndexFunc(path, func(s trace.Step) bool { return s.Service != nil })
+		i := slices.IndexFunc(path, func(s *trace.Step) bool { return s.Service != nil })
 		if i < 0 || path[i].Effect != want[0] {
 			t.Errorf("%s: %v", flow, path)
 			continue

@@ -59,8 +59,9 @@ type Outcome struct {
 	Probability Chance
 	// Assumptions are in the order in which the packet met them.
 	Assumptions []Assumption
-	// Path is one way to the outcome: the steps that decided something.
-	Path []Step
+	// Path is one way to the outcome: the steps that decided something. Paths
+	// share their steps, also those of other traces: nobody may change them.
+	Path []*Step
 }
 
 // ending is a part of the packet's chance that has come to its end.
@@ -69,7 +70,7 @@ type ending struct {
 	fate
 	local bool
 	with  string
-	path  []Step // once it is written
+	path  []*Step // once it is written
 }
 
 // fate is what endings are told apart by.
@@ -125,7 +126,7 @@ func (w *walk) result() *Trace {
 			Assumptions: []Assumption{},
 		}}
 		if w.paths {
-			t.Outcomes[0].Path = []Step{{Effect: "too many branches", Matched: Yes}}
+			t.Outcomes[0].Path = []*Step{{Effect: "too many branches", Matched: Yes}}
 		}
 	}
 	t.Diagnostics = w.remarks

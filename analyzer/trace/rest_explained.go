@@ -2,7 +2,7 @@ package trace
 
 // An explainedEnd is how packets come to an end that is known.
 type explainedEnd struct {
-	steps  []Step
+	steps  []*Step
 	packet packet // at the end, with another destination
 	// trail is of the steps, in the walk that began as the number says.
 	trail *trail
@@ -64,8 +64,7 @@ func (w *walk) trailOf(end *explainedEnd) *trail {
 	}
 	end.begun, end.trail = w.begun, nil
 	for _, s := range end.steps {
-		w.writtenSteps = append(w.writtenSteps, s)
-		end.trail = w.happened(end.trail, event{effect: told, written: int32(len(w.writtenSteps))})
+		end.trail = w.happened(end.trail, event{effect: told, written: s})
 	}
 	return end.trail
 }

@@ -51,11 +51,11 @@ type room struct {
 	unseen []notSeen
 	// toldUnseen are by the number of lists.
 	toldUnseen [maxToldUnseen]toldUnseen
-	// writtenSteps are those of all paths, steps the numbers of one path's.
-	writtenSteps []Step
-	steps        []int32
+	// writtenSteps are those of the trace, steps one path's.
+	writtenSteps []Step // its rest is free
+	steps        []*Step
 	todo         []tail
-	shared       []Step // by the paths of the trace that is being written; its rest is free
+	shared       []*Step // by the paths of the trace that is being written; its rest is free
 	words        words
 }
 
@@ -99,9 +99,8 @@ func (w *walk) clear() {
 	w.endings = w.endings[:0]
 	clear(w.found)
 	w.found = w.found[:0]
-	w.shared = nil
-	clear(w.writtenSteps)
-	w.writtenSteps = w.writtenSteps[:0]
+	w.shared, w.writtenSteps = nil, nil
+	clear(w.steps[:cap(w.steps)])
 	clear(w.unseen)
 	clear(w.toldUnseen[:])
 	w.remarks = nil

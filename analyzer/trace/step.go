@@ -142,7 +142,7 @@ type event struct {
 	missed    netfilter.Match
 	packet    int32   // after the step
 	picked    *picked // that led to it; nil for none
-	written   int32   // place of the Step among those of the trace, from 1; 0: not written yet
+	written   *Step   // nil if it is not written yet
 	note      string
 }
 
@@ -198,6 +198,20 @@ func (w *walk) note(before *trail, packet int32, text string) *trail {
 // tree can make one of any length.
 const maxSteps = 1 << 14
 
+// maxTogether is for how many outcomes room is made at once, where there are as
+// many.
+const maxTogether = 16
+
+// keepStep keeps a step for all paths that it is a part of. A path has some
+// steps of its own and others in common with all.
+func (w *walk) keepStep(s Step) *Step {
+	if len(w.writtenSteps) == cap(w.writtenSteps) {
+		w.writtenSteps = make([]Step, 0, 4+4*min(len(w.ended)+1, maxTogether))
+	}
+	w.writtenSteps = append(w.writtenSteps, s)
+	return &w.writtenSteps[len(w.writtenSteps)-1]
+}
+
 // A tail is what of a trail is still to be written.
 type tail struct {
 	*trail
@@ -207,7 +221,7 @@ type tail struct {
 // path writes a trail out, oldest step first. With more than maxSteps of them,
 // the oldest are left out, and a first step says so. A step is written once for
 // all paths that it is a part of.
-func (w *walk) path(t *trail) []Step {
+func (w *walk) path(t *trail) []*Step {
 	out, todo := w.steps[:0], append(w.todo[:0], tail{trail: t})
 	for len(todo) > 0 && len(out) < maxSteps {
 		t := todo[len(todo)-1]
@@ -221,18 +235,16 @@ func (w *walk) path(t *trail) []Step {
 			todo = append(todo, tail{t.trail, true}, tail{trail: t.inner})
 		default:
 			if e := t.event; e != nil {
-				if e.written == 0 {
-					w.writtenSteps = append(w.writtenSteps, w.written(e))
-					e.written = int32(len(w.writtenSteps))
+				if e.written == nil {
+					e.written = w.keepStep(w.written(e))
 				}
-				out = append(out, e.written-1)
+				out = append(out, e.written)
 			}
 			todo = append(todo, tail{trail: t.before})
 		}
 	}
 	if len(out) == maxSteps {
-		w.writtenSteps = append(w.writtenSteps, Step{Effect: "more steps than can be shown", Matched: Yes})
-		out = append(out, int32(len(w.writtenSteps)-1))
+		out = append(out, w.keepStep(Step{Effect: "more steps than can be shown", Matched: Yes}))
 	}
 	w.steps, w.todo = out, todo
 	if len(out) == 0 {
@@ -240,11 +252,11 @@ func (w *walk) path(t *trail) []Step {
 	}
 	// The paths of one trace share their memory.
 	if cap(w.shared)-len(w.shared) < len(out) {
-		w.shared = make([]Step, 0, len(out)*min(len(w.ended)+1, 16))
+		w.shared = make([]*Step, 0, len(out)*min(len(w.ended)+1, maxTogether))
 	}
 	start := len(w.shared)
 	for i := range out {
-		w.shared = append(w.shared, w.writtenSteps[out[len(out)-1-i]])
+		w.shared = append(w.shared, out[len(out)-1-i])
 	}
 	return w.shared[start:len(w.shared):len(w.shared)]
 }

@@ -84,18 +84,19 @@ func (w *walk) ownAddress(a netip.Addr) condition {
 // question finds the number of a question by its key. It is asked once: the
 // same question again is answered alike.
 func (w *walk) question(key string, q question) condition {
-	n, ok := w.asked[key]
+	w.key = append(w.key[:0], key...)
+	n, ok := w.asked.find(w.key)
 	if !ok {
-		n = w.ask(key, q)
+		n = w.ask(q)
 	}
 	return w.literal(n)
 }
 
-// ask adds a question.
-func (w *walk) ask(key string, q question) int32 {
+// ask adds a question with the key that was written last.
+func (w *walk) ask(q question) int32 {
 	n := int32(len(w.questions))
 	w.questions = append(w.questions, q)
-	w.asked[key] = n
+	w.asked.add(w.key, n)
 	return n
 }
 
@@ -133,9 +134,9 @@ func (q *asking) unsure(negated bool, by scope, text func() string) ternary {
 	if q.want {
 		t := q.textOf(negated, text)
 		q.key = q.appendScope(append(q.key[:0], t...), by)
-		n, ok := q.asked[string(q.key)]
+		n, ok := q.asked.find(q.key)
 		if !ok {
-			n = q.ask(string(q.key), question{rule: q.rule, match: t})
+			n = q.ask(question{rule: q.rule, match: t})
 		}
 		q.require(negated, q.literal(n))
 	}
@@ -159,9 +160,9 @@ func (q *asking) unsureAddr(m *netfilter.Addr) ternary {
 			q.key = append(q.key, flag(false), byte(m.Net.Prefix.Bits()))
 		}
 		q.key = q.appendScope(q.key, byHeaders)
-		n, ok := q.asked[string(q.key)]
+		n, ok := q.asked.find(q.key)
 		if !ok {
-			n = q.ask(string(q.key), question{rule: q.rule, of: m})
+			n = q.ask(question{rule: q.rule, of: m})
 		}
 		q.require(m.Not, q.literal(n))
 	}

@@ -47,7 +47,7 @@ func (q *asking) isMatterOfPast(s *netfilter.Set, i int) bool {
 func (w *walk) member(rule *netfilter.Rule, s *netfilter.Set, key []byte) condition {
 	w.key = fmt.Appendf(w.key[:0], "\x00set %p ", s)
 	w.key = append(w.key, key...)
-	if n, ok := w.asked[string(w.key)]; ok {
+	if n, ok := w.asked.find(w.key); ok {
 		return w.literal(n)
 	}
 	k := netfilter.Key(key)

@@ -223,3 +223,30 @@ func TestImpossibleFlows(t *testing.T) {
 		}
 	}
 }
+
+// TestKeys holds keys against a map.
+func TestKeys(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var k keys
+		for range 2 { // in the room of the first time
+			want := map[string]int32{}
+			for i := range rapid.IntRange(0, 200).Draw(t, "keys") {
+				text := rapid.StringN(0, 3, 3).Draw(t, "key")
+				got, ok := k.find([]byte(text))
+				if n, known := want[text]; ok != known || ok && got != n {
+					t.Fatalf("%q: found %d %t, want %d %t", text, got, ok, n, known)
+				}
+				if !ok {
+					k.add([]byte(text), int32(i))
+					want[text] = int32(i)
+				}
+			}
+			for text, n := range want {
+				if got, ok := k.find([]byte(text)); !ok || got != n {
+					t.Fatalf("%q: found %d %t, want %d", text, got, ok, n)
+				}
+			}
+			k.reset()
+		}
+	})
+}

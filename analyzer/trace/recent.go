@@ -93,9 +93,9 @@ func (w *walk) seen(rule *netfilter.Rule, m *netfilter.Recent, client netip.Addr
 		key = strconv.AppendUint(append(key, ' '), uint64(m.Seconds), 10)
 	}
 	w.key = key
-	n, ok := w.asked[string(key)]
+	n, ok := w.asked.find(key)
 	if !ok {
-		n = w.ask(string(key), question{rule: rule, recent: m, list: m.Name, client: w.clientText(client)})
+		n = w.ask(question{rule: rule, recent: m, list: m.Name, client: w.clientText(client)})
 	}
 	return w.literal(n)
 }

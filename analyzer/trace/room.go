@@ -83,7 +83,7 @@ func (w *walk) clear() {
 	w.facts.reset()
 	clear(w.ttls)
 	w.questions = w.questions[:0]
-	clear(w.asked)
+	w.asked.reset()
 	clear(w.askedOwn)
 	w.particles.reset()
 	w.answers.reset()

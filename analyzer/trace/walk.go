@@ -40,7 +40,7 @@ type walk struct {
 	ttls    map[ttlChange]int16
 
 	questions []question
-	asked     map[string]int32
+	asked     keys
 	askedOwn  map[netip.Addr]int32
 	key       []byte // of the question that is asked, to be used again
 
@@ -87,7 +87,7 @@ func newWalk(t *Tracer, f Flow, d detail) *walk {
 // newRoom is a walk that did not begin.
 func newRoom(t *Tracer) *walk {
 	w := &walk{tracer: t, masses: masses{diagrams: newDiagrams()}}
-	w.asked, w.askedOwn = map[string]int32{}, map[netip.Addr]int32{}
+	w.askedOwn = map[netip.Addr]int32{}
 	return w
 }
 

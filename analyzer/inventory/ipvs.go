@@ -105,9 +105,7 @@ type balancerMemory struct {
 	drafts    room[ipvsDraft]
 	services  room[ipvsService]
 	members   room[*ipvsDraft]
-	entries   room[Entry]
 	listed    room[*Entry]
-	reasons   room[ipvsReason]
 	addresses room[netip.Prefix]
 	elements  room[SetElement]
 	paths     ipvsPaths

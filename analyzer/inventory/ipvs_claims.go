@@ -89,12 +89,12 @@ func (b *balancer) readNodes() {
 	}
 }
 
-// claimOf is the object's claim to a dial, ok only where one is given.
-func (b *balancer) claimOf(d dial) (claim, bool) {
+// claimOf is the object's claim to a dial, nil where none is given.
+func (b *balancer) claimOf(d dial) *claim {
 	if all := b.claims[d]; len(all) > 0 {
-		return all[0], true
+		return &all[0]
 	}
-	return claim{}, false
+	return nil
 }
 
 // hasObjects reports whether the cluster's Services were given.

@@ -107,7 +107,7 @@ func TestEntered(t *testing.T) {
 			}
 			b.addFromSets()
 			for _, e := range b.order {
-				list = append(list, ipvsDraft{dial: e.dial, kind: e.kind, kindAssumed: e.kindAssumed})
+				list = append(list, ipvsDraft{dial: e.dial, entry: Entry{Kind: e.entry.Kind, KindAssumed: e.entry.KindAssumed}})
 			}
 			return list
 		}

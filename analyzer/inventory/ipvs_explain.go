@@ -10,8 +10,8 @@ import (
 )
 
 // Explanation puts the verdict into plain sentences.
-func (r *ipvsReason) Explanation() string {
-	e := r.entry
+func (r *ipvsDraft) Explanation() string {
+	e := &r.entry
 	name := r.name()
 	start := strings.ToUpper(name[:1]) + name[1:]
 	switch e.Verdict {
@@ -25,11 +25,11 @@ func (r *ipvsReason) Explanation() string {
 		return text + ". " + r.source() + r.guessWords()
 	case Filtered:
 		return fmt.Sprintf("%s is a virtual server of its own (%s), with the real servers, weights and scheduler of %s, but only for clients from %s; %s%s. %s",
-			start, r.virtual(), r.ownName(), prefixes(r.ranges), r.othersWords(), r.how(), r.source())
+			start, r.virtual(), r.ownName(), prefixes(r.ranges()), r.othersWords(), r.how(), r.source())
 	case LocalEndpoints:
 		only := ""
-		if len(r.ranges) > 0 {
-			only = ", and only for clients from " + prefixes(r.ranges) + "; " + r.othersWords()
+		if len(r.ranges()) > 0 {
+			only = ", and only for clients from " + prefixes(r.ranges()) + "; " + r.othersWords()
 		}
 		return fmt.Sprintf("Under externalTrafficPolicy: Local, %s (%s) goes to %s on this node only%s%s. %s", name, r.virtual(), endpoints(e.Endpoints), r.how(), only, r.source())
 	case DifferentBackends:
@@ -43,21 +43,21 @@ func (r *ipvsReason) Explanation() string {
 }
 
 // InCluster says what pods and the node get where that is something else.
-func (r *ipvsReason) InCluster() string {
+func (r *ipvsDraft) InCluster() string {
 	switch {
 	case r.entry.Verdict == Broken && r.why == notOnNode, r.entry.Verdict == Broken && r.why == refusedByRule:
 		return "Processes of the node itself reach it all the same: IPVS takes what they send before it is routed, and INPUT does not see it."
-	case r.draft.local == yes && len(r.draft.virtual) > 0:
+	case r.local == yes && len(r.entry.Virtual) > 0:
 		return "Pods and the node itself get the same real servers here as clients outside: a virtual server has no others for them."
 	}
 	return ""
 }
 
-func (r *ipvsReason) name() string {
-	return nameOfEntry(r.entry, r.draft.dial)
+func (r *ipvsDraft) name() string {
+	return nameOfEntry(&r.entry, r.dial)
 }
 
-func (r *ipvsReason) ownName() string {
+func (r *ipvsDraft) ownName() string {
 	if r.own == nil {
 		return "the cluster IP"
 	}
@@ -65,8 +65,8 @@ func (r *ipvsReason) ownName() string {
 }
 
 // virtual names the entry's virtual servers.
-func (r *ipvsReason) virtual() string {
-	list := r.draft.virtual
+func (r *ipvsDraft) virtual() string {
+	list := r.listed()
 	if len(list) > 3 {
 		return fmt.Sprintf("%s and %d more", list[0], len(list)-1)
 	}
@@ -78,7 +78,7 @@ func (r *ipvsReason) virtual() string {
 }
 
 // how says what the shares of new connections rest on.
-func (r *ipvsReason) how() string {
+func (r *ipvsDraft) how() string {
 	if r.pool.scheduler() == "" || r.pool.len() < 2 {
 		return r.drained()
 	}
@@ -102,7 +102,7 @@ func (r *ipvsReason) how() string {
 	return text + r.drained()
 }
 
-func (r *ipvsReason) drained() string {
+func (r *ipvsDraft) drained() string {
 	drained := r.pool.drained()
 	if len(drained) == 0 {
 		return ""
@@ -110,30 +110,30 @@ func (r *ipvsReason) drained() string {
 	return "; " + addrPorts(drained) + " with weight 0 keeps its connections and gets no new ones"
 }
 
-func (r *ipvsReason) source() string {
+func (r *ipvsDraft) source() string {
 	if r.entry.Masquerade == MasqueradeUnknown {
 		return "Whether the client's address is kept cannot be told from what was captured."
 	}
-	return sourceKept(r.entry)
+	return sourceKept(&r.entry)
 }
 
-func (r *ipvsReason) guessWords() string {
-	if !r.draft.guessed {
+func (r *ipvsDraft) guessWords() string {
+	if !r.guessed {
 		return ""
 	}
 	return " That the two belong to one service is a guess: nothing in the input names services, and no other cluster IP has these real servers."
 }
 
-func (r *ipvsReason) fallbackWords() string {
-	if r.b.localness(r.pool, r.draft.protocol).all == no {
+func (r *ipvsDraft) fallbackWords() string {
+	if r.service.b.localness(r.pool, r.protocol).all == no {
 		return "has no endpoint on this node, so that kube-proxy gives it all of them, unmasqueraded: replies to outside clients do not come back through this node, and usually get lost"
 	}
-	return "whether its endpoints are on this node cannot be told without the set " + kubeproxy.SetName(kubeproxy.LoopBackSet, r.b.family)
+	return "whether its endpoints are on this node cannot be told without the set " + kubeproxy.SetName(kubeproxy.LoopBackSet, r.service.b.family)
 }
 
 // othersWords say what becomes of clients outside the source ranges.
-func (r *ipvsReason) othersWords() string {
-	rule, enforced := r.b.firewall()
+func (r *ipvsDraft) othersWords() string {
+	rule, enforced := r.service.b.firewall()
 	switch enforced {
 	case yes:
 		return "others are dropped (" + rule.Chain().Name + ")"
@@ -143,15 +143,15 @@ func (r *ipvsReason) othersWords() string {
 	return "whether others are dropped cannot be told without the filter table"
 }
 
-func (r *ipvsReason) differenceWords(start string) string {
-	if r.differs == nil {
+func (r *ipvsDraft) differenceWords(start string) string {
+	if r.more == nil || r.more.differs == nil {
 		return start + " ends at other endpoints than " + r.ownName() + "."
 	}
 	if r.why == amongNode {
 		return fmt.Sprintf("%s: the virtual servers of the node's addresses are not alike. %s differs from %s: %s. %s%s",
-			start, r.at, r.there, r.differs.words(r.pool, r.against, r.there), r.source(), r.guessWords())
+			start, r.more.at, r.more.other, r.differs(), r.source(), r.guessWords())
 	}
-	text := fmt.Sprintf("%s is a virtual server of its own (%s), and other than %s: %s", start, r.virtual(), r.ownName(), r.differs.words(r.pool, r.against, r.there))
+	text := fmt.Sprintf("%s is a virtual server of its own (%s), and other than %s: %s", start, r.virtual(), r.ownName(), r.differs())
 	switch r.why {
 	case internalLocal:
 		text += "; under internalTrafficPolicy: Local the cluster IP goes to those on this node only"
@@ -161,7 +161,17 @@ func (r *ipvsReason) differenceWords(start string) string {
 	return text + ". " + r.source() + r.guessWords()
 }
 
-func (r *ipvsReason) refusalWords(start string) string {
+// differs says in what the real servers are others than those that they are
+// compared with.
+func (r *ipvsDraft) differs() string {
+	pools := r.service.b.pools
+	if r.why == amongNode {
+		return r.more.differs.words(r.pool, pools.pool([]*ipvs.VirtualServer{r.more.other}), r.more.other.String())
+	}
+	return r.more.differs.words(r.pool, pools.pool(r.own.listed()), "the cluster IP")
+}
+
+func (r *ipvsDraft) refusalWords(start string) string {
 	if drained := r.pool.drained(); len(drained) > 0 {
 		return fmt.Sprintf("%s: virtual server %s has no real server that takes new connections (%s with weight 0). IPVS refuses them.", start, r.virtual(), addrPorts(drained))
 	}
@@ -172,11 +182,11 @@ func (r *ipvsReason) refusalWords(start string) string {
 	return text
 }
 
-func (r *ipvsReason) breakWords(start string) string {
+func (r *ipvsDraft) breakWords(start string) string {
 	switch r.why {
 	case noVirtual:
-		if len(r.draft.elements) > 0 {
-			return fmt.Sprintf("%s stands in the set %s, but there is no virtual server for it: nobody balances its connections.", start, r.draft.elements[0].Set.Name)
+		if len(r.entry.Elements) > 0 {
+			return fmt.Sprintf("%s stands in the set %s, but there is no virtual server for it: nobody balances its connections.", start, r.entry.Elements[0].Set.Name)
 		}
 		return fmt.Sprintf("%s is the Service's, as its object says, but there is no virtual server for it: kube-proxy has not made it yet, or somebody removed it.", start)
 	case notOnNode:
@@ -185,10 +195,10 @@ func (r *ipvsReason) breakWords(start string) string {
 	return fmt.Sprintf("%s has a virtual server, but its address and port stand in none of the sets that %s lets pass, so that it refuses new connections from pods and from outside before IPVS sees them.", start, kubeproxy.IPVSFilterChain)
 }
 
-func (r *ipvsReason) unknownWords(start string) string {
+func (r *ipvsDraft) unknownWords(start string) string {
 	switch r.why {
 	case maybeElse:
-		if r.b.table == nil {
+		if r.service.b.table == nil {
 			return start + " stands in the sets, or in the cluster's objects; what becomes of its connections is in the IPVS table, which was not captured. On the node run ipvsadm-save -n."
 		}
 		return start + " has no virtual server in the text, which is not the whole IPVS table. On the node run ipvsadm-save -n."
@@ -196,7 +206,7 @@ func (r *ipvsReason) unknownWords(start string) string {
 		return fmt.Sprintf("%s is virtual server %s, but the text does not tell all of its real servers, or not their addresses. On the node run ipvsadm-save -n.", start, r.virtual())
 	case maybeLocal:
 		return fmt.Sprintf("%s is a virtual server of its own (%s) with fewer real servers than %s: %s. Whether externalTrafficPolicy: Local is the reason cannot be told without the sets. On the node run ipset save.%s",
-			start, r.virtual(), r.ownName(), r.differs.words(r.pool, r.against, r.there), r.guessWords())
+			start, r.virtual(), r.ownName(), r.differs(), r.guessWords())
 	}
 	return fmt.Sprintf("%s is a virtual server of its own (%s), which balances over %s%s. Nothing in the input tells which service it is of, so there is no cluster IP to compare it with; the cluster's Services as an input would tell. %s",
 		start, r.virtual(), endpoints(r.entry.Endpoints), r.how(), r.source())

@@ -10,19 +10,18 @@ import (
 	"github.com/svcpath/svcpath/analyzer/netfilter"
 )
 
-// An ipvsDraft is an entry whose verdict is not told yet.
+// An ipvsDraft is an entry in the making and, once its verdict is told, the Reason
+// of it.
 type ipvsDraft struct {
 	dial
-	kind        Kind
-	kindAssumed bool
-	claim       claim // zero for none
-	virtual     []*ipvs.VirtualServer
-	elements    []SetElement
+	entry   Entry
+	claim   *claim // nil for none
+	service *ipvsService
+	alike   *ipvsDraft // the next of pool.clusterIPs
 	// local tells whether the entry is under externalTrafficPolicy Local.
 	local   ternary
-	service *ipvsService
 	guessed bool
-	alike   *ipvsDraft // the next of pool.clusterIPs
+	reasons
 }
 
 // What the sets hold for kinds of entries. Of an entry that is in several, the
@@ -128,12 +127,12 @@ func (b *balancer) draftAt(v *ipvs.VirtualServer, d dial, kind Kind, assumed boo
 	e := b.drafts.get(v, d)
 	if e == nil {
 		e = b.memory.drafts.one()
-		e.dial, e.kind, e.kindAssumed = d, kind, assumed
-		e.claim, _ = b.claimOf(d)
+		e.dial, e.entry.Kind, e.entry.KindAssumed = d, kind, assumed
+		e.claim = b.claimOf(d)
 		b.drafts.put(v, e)
 		b.order = append(b.order, e)
-	} else if e.kindAssumed && !assumed {
-		e.kind, e.kindAssumed = kind, false
+	} else if e.entry.KindAssumed && !assumed {
+		e.entry.Kind, e.entry.KindAssumed = kind, false
 	}
 	return e
 }
@@ -141,17 +140,17 @@ func (b *balancer) draftAt(v *ipvs.VirtualServer, d dial, kind Kind, assumed boo
 func (b *balancer) addVirtual(v *ipvs.VirtualServer) {
 	kind, assumed := b.kindOf(dial{v.Address, v.Protocol, v.Port})
 	e := b.draftOf(v, kind, assumed)
-	if e.virtual == nil {
+	if e.entry.Virtual == nil {
 		n := v.Number() // most have one; it is the table's list
-		e.virtual = b.table.Services()[n : n+1 : n+1]
+		e.entry.Virtual = b.table.Services()[n : n+1 : n+1]
 		return
 	}
-	e.virtual = append(e.virtual, v)
+	e.entry.Virtual = append(e.entry.Virtual, v)
 }
 
 // kindOf tells what a virtual server is for.
 func (b *balancer) kindOf(d dial) (kind Kind, assumed bool) {
-	if c, ok := b.claimOf(d); ok {
+	if c := b.claimOf(d); c != nil {
 		return c.kind, false
 	}
 	for _, k := range b.kinds {
@@ -161,7 +160,7 @@ func (b *balancer) kindOf(d dial) (kind Kind, assumed bool) {
 	}
 	anywhere := dial{protocol: d.protocol, port: d.port}
 	if b.onNode(d.address) != no {
-		if _, ok := b.claimOf(anywhere); ok {
+		if b.claimOf(anywhere) != nil {
 			return NodePort, false
 		}
 		if all, _ := kubeproxy.NodePortSets(d.protocol); all != "" {
@@ -215,7 +214,7 @@ func (b *balancer) addElements(e *ipvsDraft) {
 		all, in = holds(b.set(name), e.dial, all)
 		return in
 	}
-	switch e.kind {
+	switch e.entry.Kind {
 	case ClusterIP:
 		add(kubeproxy.ClusterIPSet)
 		local = no
@@ -232,10 +231,10 @@ func (b *balancer) addElements(e *ipvsDraft) {
 		local = add(locals)
 	}
 	if n := len(all); n > 0 {
-		e.elements = append(b.memory.elements.list(n), all...)
+		e.entry.Elements = append(b.memory.elements.list(n), all...)
 	}
 	b.memory.found = all
-	if local == maybe && e.claim.service != nil {
+	if local == maybe && e.claim != nil {
 		local = ternaryOf(string(e.claim.service.ExternalPolicy) == string(Local))
 	}
 	e.local = local

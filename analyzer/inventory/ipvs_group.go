@@ -16,7 +16,7 @@ import (
 func (b *balancer) group() {
 	named := map[serviceOfClaim]*ipvsService{}
 	for _, e := range b.order {
-		if e.claim.service == nil {
+		if e.claim == nil {
 			continue
 		}
 		key := serviceOfClaim{e.claim.service.Namespace, e.claim.service.Name, e.claim.port.Name, e.protocol}
@@ -31,12 +31,12 @@ func (b *balancer) group() {
 		e.service = svc
 	}
 	for _, e := range b.order {
-		if e.service != nil || e.kind != ClusterIP {
+		if e.service != nil || e.entry.Kind != ClusterIP {
 			continue
 		}
 		e.service = b.newServiceOf(e)
 		e.service.Port = e.port
-		if p := b.pools.sameEndpoints(b.pools.pool(e.virtual)); p != nil {
+		if p := b.pools.sameEndpoints(b.pools.pool(e.entry.Virtual)); p != nil {
 			e.alike, p.clusterIPs = p.clusterIPs, e
 		}
 	}
@@ -50,7 +50,7 @@ func (b *balancer) group() {
 			continue
 		}
 		e.service = b.newServiceOf(e)
-		if e.kind != NodePort {
+		if e.entry.Kind != NodePort {
 			e.service.Port = e.port
 		}
 	}
@@ -68,6 +68,7 @@ func (b *balancer) group() {
 // An ipvsService is a service with the drafts of its entries.
 type ipvsService struct {
 	Service
+	b       *balancer
 	members []*ipvsDraft
 	size    int // of members
 	// cluster and local are the pools that its endpoints of these scopes are
@@ -83,7 +84,7 @@ type serviceOfClaim struct {
 
 func (b *balancer) newServiceOf(e *ipvsDraft) *ipvsService {
 	svc := b.memory.services.one()
-	svc.Protocol, svc.Family = e.protocol, b.family
+	svc.b, svc.Protocol, svc.Family = b, e.protocol, b.family
 	b.results = append(b.results, svc)
 	return svc
 }
@@ -93,13 +94,13 @@ func (b *balancer) newServiceOf(e *ipvsDraft) *ipvsService {
 // none or more than one.
 func (b *balancer) guess(e *ipvsDraft) *ipvsDraft {
 	var found *ipvsDraft
-	for i := range e.virtual {
-		p := b.pools.sameEndpoints(b.pools.pool(e.virtual[i:]))
+	for i := range e.entry.Virtual {
+		p := b.pools.sameEndpoints(b.pools.pool(e.entry.Virtual[i:]))
 		if p == nil {
 			continue
 		}
 		for own := p.clusterIPs; own != nil; own = own.alike {
-			if own.protocol != e.protocol || e.kind != NodePort && own.port != e.port || own == found {
+			if own.protocol != e.protocol || e.entry.Kind != NodePort && own.port != e.port || own == found {
 				continue
 			}
 			if found != nil {
@@ -121,7 +122,7 @@ func (b *balancer) describeService(svc *ipvsService, own *ipvsDraft) {
 	var clusterPool, localPool *pool
 	var anyPool *pool // of an entry whose policy nothing tells
 	if own != nil {
-		p := b.pools.pool(own.virtual)
+		p := b.pools.pool(own.entry.Virtual)
 		if localIsCertain {
 			localPool = p
 		} else {
@@ -129,7 +130,7 @@ func (b *balancer) describeService(svc *ipvsService, own *ipvsDraft) {
 		}
 	}
 	for _, e := range svc.members {
-		switch e.kind {
+		switch e.entry.Kind {
 		case ClusterIP:
 			svc.Types.ClusterIP = true
 		case NodePort:
@@ -138,7 +139,7 @@ func (b *balancer) describeService(svc *ipvsService, own *ipvsDraft) {
 			svc.Types.LoadBalancer = true
 			svc.SourceRanges = b.rangesOf(e)
 		}
-		for _, v := range e.virtual {
+		for _, v := range e.entry.Virtual {
 			if p := v.Persistence; p != nil && svc.Affinity == nil {
 				svc.Affinity = &Affinity{TimeoutSeconds: uint32(p.Timeout.Seconds())}
 				if o := svc.Object; p.Timeout == 0 && o != nil && o.Affinity != nil {
@@ -146,13 +147,13 @@ func (b *balancer) describeService(svc *ipvsService, own *ipvsDraft) {
 				}
 			}
 		}
-		if e.kind == ClusterIP {
+		if e.entry.Kind == ClusterIP {
 			continue
 		}
 		switch e.local {
 		case yes:
 			svc.ExternalPolicy = Local
-			if p := b.pools.pool(e.virtual); localPool == nil {
+			if p := b.pools.pool(e.entry.Virtual); localPool == nil {
 				all := b.localness(p, e.protocol).all
 				if all == yes || all == maybe && clusterPool != nil && !p.compare(clusterPool).none() {
 					localPool = p
@@ -163,11 +164,11 @@ func (b *balancer) describeService(svc *ipvsService, own *ipvsDraft) {
 				svc.ExternalPolicy = Cluster
 			}
 			if clusterPool == nil && (localIsCertain || own == nil) {
-				clusterPool = b.pools.pool(e.virtual)
+				clusterPool = b.pools.pool(e.entry.Virtual)
 			}
 		case maybe:
 			if own == nil && anyPool == nil {
-				anyPool = b.pools.pool(e.virtual)
+				anyPool = b.pools.pool(e.entry.Virtual)
 			}
 		}
 	}

@@ -7,22 +7,49 @@ import (
 	"github.com/svcpath/svcpath/analyzer/ipvs"
 )
 
-// An ipvsReason is what an entry's explanation is made of.
-type ipvsReason struct {
-	b     *balancer
-	entry *Entry
-	draft *ipvsDraft
-	own   *ipvsDraft // the cluster IP's; nil for none
-	pool  *pool
-	// against is the pool that the entry's is compared with, and there is what
-	// has it; nil when it is not compared.
-	against *pool
-	there   string
-	// differs is in what, nil where nothing does.
+// reasons are what an entry's explanation is made of, besides the entry itself.
+type reasons struct {
+	own  *ipvsDraft // the cluster IP's; nil for none
+	pool *pool
+	why  why
+	more *moreReasons // nil for most
+}
+
+// moreReasons are what few entries need to be explained.
+type moreReasons struct {
+	// differs is in what the entry's real servers differ from those of the
+	// cluster IP's or, of a node port, from those at another address; nil where
+	// nothing does.
 	differs *poolDifference
-	at      *ipvs.VirtualServer // the virtual server that differs, of several
-	why     why
-	ranges  []netip.Prefix
+	// at is the virtual server that differs from another, of a node port's
+	// several, which listed are in their order; nil for none.
+	at, other *ipvs.VirtualServer
+	listed    []*ipvs.VirtualServer
+	ranges    []netip.Prefix
+}
+
+// note is room for more reasons.
+func (r *ipvsDraft) note() *moreReasons {
+	if r.more == nil {
+		r.more = &moreReasons{}
+	}
+	return r.more
+}
+
+// listed are the virtual servers in their order.
+func (r *ipvsDraft) listed() []*ipvs.VirtualServer {
+	if r.more != nil && r.more.listed != nil {
+		return r.more.listed
+	}
+	return r.entry.Virtual
+}
+
+// ranges are the source ranges that the entry is open to, nil for all.
+func (r *ipvsDraft) ranges() []netip.Prefix {
+	if r.more == nil {
+		return nil
+	}
+	return r.more.ranges
 }
 
 // A why tells verdicts of one kind apart.
@@ -59,10 +86,10 @@ func (b *balancer) judge() {
 // judgeService tells the verdicts of a service's entries, and what they show
 // of the service.
 func (b *balancer) judgeService(svc *ipvsService) {
-	slices.SortStableFunc(svc.members, func(x, y *ipvsDraft) int { return x.kind.order() - y.kind.order() })
+	slices.SortStableFunc(svc.members, func(x, y *ipvsDraft) int { return x.entry.Kind.order() - y.entry.Kind.order() })
 	var own *ipvsDraft // the cluster IP's
 	for _, e := range svc.members {
-		if e.kind == ClusterIP && (own == nil || len(own.virtual) == 0) {
+		if e.entry.Kind == ClusterIP && (own == nil || len(own.entry.Virtual) == 0) {
 			own = e
 		}
 	}
@@ -76,20 +103,18 @@ func (b *balancer) judgeService(svc *ipvsService) {
 
 // judgeEntry tells an entry's verdict.
 func (b *balancer) judgeEntry(svc *ipvsService, e *ipvsDraft, own *ipvsDraft) *Entry {
-	entry := b.memory.entries.one()
-	entry.Service, entry.Kind, entry.KindAssumed, entry.Port = &svc.Service, e.kind, e.kindAssumed, e.port
-	entry.Virtual, entry.Elements, entry.Addresses = e.virtual, e.elements, b.addressesOf(e)
-	p := b.pools.pool(e.virtual)
-	r := b.memory.reasons.one()
-	r.b, r.entry, r.draft, r.own, r.pool = b, entry, e, own, p
-	entry.Reason = r
+	entry := &e.entry
+	entry.Service, entry.Port, entry.Addresses = &svc.Service, e.port, b.addressesOf(e)
+	p := b.pools.pool(entry.Virtual)
+	e.own, e.pool = own, p
+	entry.Reason = e
 	c := b.clientTo(e)
 	refusal := b.refuse(e, c)
-	entry.Verdict = b.verdict(r, refusal.refused)
-	if r.at != nil { // what is not as it should be stands first
-		p = r.pool
-		entry.Virtual = slices.Clone(e.virtual)
-		i := slices.Index(entry.Virtual, r.at)
+	entry.Verdict = b.verdict(e, refusal.refused)
+	if e.more != nil && e.more.at != nil { // what is not as it should be stands first
+		p = e.pool
+		e.more.listed, entry.Virtual = entry.Virtual, slices.Clone(entry.Virtual)
+		i := slices.Index(entry.Virtual, e.more.at)
 		entry.Virtual[0], entry.Virtual[i] = entry.Virtual[i], entry.Virtual[0]
 	}
 	entry.Endpoints = svc.endpoints(p)
@@ -98,13 +123,13 @@ func (b *balancer) judgeEntry(svc *ipvsService, e *ipvsDraft, own *ipvsDraft) *E
 	switch {
 	case entry.Verdict == NoEndpoints || entry.Verdict == Broken:
 		entry.Masquerade = MasqueradeNever
-	case len(e.virtual) == 0:
+	case len(entry.Virtual) == 0:
 		entry.Masquerade = MasqueradeUnknown
 	}
 	if len(refusal.path) > 1 {
 		path = append(path, refusal.path...)
 	}
-	if entry.Verdict == Filtered || len(r.ranges) > 0 {
+	if entry.Verdict == Filtered || len(e.ranges()) > 0 {
 		if rule, _ := b.firewall(); rule != nil {
 			path = append(path, rule)
 		}
@@ -116,14 +141,14 @@ func (b *balancer) judgeEntry(svc *ipvsService, e *ipvsDraft, own *ipvsDraft) *E
 
 // addressesOf are the addresses that an entry is dialled at.
 func (b *balancer) addressesOf(e *ipvsDraft) []netip.Prefix {
-	if e.kind != NodePort {
+	if e.entry.Kind != NodePort {
 		return append(b.memory.addresses.list(1), netip.PrefixFrom(e.address, e.address.BitLen()))
 	}
-	if len(e.virtual) == 0 {
+	if len(e.entry.Virtual) == 0 {
 		return nil
 	}
-	addresses := b.memory.addresses.list(len(e.virtual))
-	for _, v := range e.virtual {
+	addresses := b.memory.addresses.list(len(e.entry.Virtual))
+	for _, v := range e.entry.Virtual {
 		addresses = append(addresses, netip.PrefixFrom(v.Address, v.Address.BitLen()))
 	}
 	slices.SortFunc(addresses, comparePrefixes)
@@ -131,19 +156,18 @@ func (b *balancer) addressesOf(e *ipvsDraft) []netip.Prefix {
 }
 
 // verdict tells where an outside client's connections to an entry go.
-func (b *balancer) verdict(r *ipvsReason, refused ternary) Verdict {
-	e := r.draft
+func (b *balancer) verdict(e *ipvsDraft, refused ternary) Verdict {
 	because := func(v Verdict, w why) Verdict {
-		r.why = w
+		e.why = w
 		return v
 	}
 	switch {
-	case len(e.virtual) == 0 && b.table != nil && b.table.Complete:
+	case len(e.entry.Virtual) == 0 && b.table != nil && b.table.Complete:
 		return because(Broken, noVirtual)
-	case len(e.virtual) == 0:
+	case len(e.entry.Virtual) == 0:
 		return because(Unknown, maybeElse)
 	}
-	if e.kind != NodePort && b.nodeAddressesKnown {
+	if e.entry.Kind != NodePort && b.nodeAddressesKnown {
 		if local, known := b.isLocal(e.address, b.addresses.of(e.address)); known && !local {
 			return because(Broken, notOnNode)
 		}
@@ -151,49 +175,51 @@ func (b *balancer) verdict(r *ipvsReason, refused ternary) Verdict {
 	if refused == yes {
 		return because(Broken, refusedByRule)
 	}
-	if r.pool.len() == 0 {
-		if r.pool.open {
+	if e.pool.len() == 0 {
+		if e.pool.open {
 			return because(Unknown, openPool)
 		}
 		return NoEndpoints
 	}
-	if v := b.amongNodes(r); v != "" {
+	if v := b.amongNodes(e); v != "" {
 		return v
 	}
-	if e.kind == ClusterIP {
+	if e.entry.Kind == ClusterIP {
 		return IsClusterIP
 	}
-	if e.kind == LoadBalancerIP {
-		r.ranges = b.rangesOf(e)
+	if e.entry.Kind == LoadBalancerIP {
+		if ranges := b.rangesOf(e); len(ranges) > 0 {
+			e.note().ranges = ranges
+		}
 	}
-	return b.backendsVerdict(r)
+	return b.backendsVerdict(e)
 }
 
 // amongNodes compares the virtual servers of a node port with one another: a
 // client gets the same, whichever address of the node it dials. "" where they
 // agree.
-func (b *balancer) amongNodes(r *ipvsReason) Verdict {
-	e := r.draft
-	if len(e.virtual) < 2 {
+func (b *balancer) amongNodes(e *ipvsDraft) Verdict {
+	if len(e.entry.Virtual) < 2 {
 		return ""
 	}
 	// The one that is as it should be is that which the cluster IP is like.
-	pools := make([]*pool, len(e.virtual))
-	for i := range e.virtual {
-		pools[i] = b.pools.pool(e.virtual[i:])
+	pools := make([]*pool, len(e.entry.Virtual))
+	for i := range e.entry.Virtual {
+		pools[i] = b.pools.pool(e.entry.Virtual[i:])
 		if pools[i].open {
 			return ""
 		}
 	}
 	right := 0
-	if r.own != nil && len(r.own.virtual) > 0 {
-		own := b.pools.pool(r.own.virtual)
+	if e.own != nil && len(e.own.entry.Virtual) > 0 {
+		own := b.pools.pool(e.own.listed())
 		right = max(0, slices.IndexFunc(pools, func(p *pool) bool { return p.compare(own).none() }))
 	}
 	for i, p := range pools {
 		if d := p.compare(pools[right]); !d.none() {
-			r.pool, r.against, r.differs, r.why = p, pools[right], d, amongNode
-			r.at, r.there = e.virtual[i], e.virtual[right].String()
+			e.pool, e.why = p, amongNode
+			more := e.note()
+			more.differs, more.at, more.other = d, e.entry.Virtual[i], e.entry.Virtual[right]
 			return DifferentBackends
 		}
 	}
@@ -202,15 +228,15 @@ func (b *balancer) amongNodes(r *ipvsReason) Verdict {
 
 // backendsVerdict compares an external entry's real servers with the cluster
 // IP's.
-func (b *balancer) backendsVerdict(r *ipvsReason) Verdict {
-	e, p := r.draft, r.pool
+func (b *balancer) backendsVerdict(e *ipvsDraft) Verdict {
+	p := e.pool
 	because := func(v Verdict, w why) Verdict {
-		r.why = w
+		e.why = w
 		return v
 	}
 	allLocal := b.localness(p, e.protocol).all
-	hasOwn := r.own != nil && len(r.own.virtual) > 0
-	if p.open || hasOwn && b.pools.pool(r.own.virtual).open {
+	hasOwn := e.own != nil && len(e.own.entry.Virtual) > 0
+	if p.open || hasOwn && b.pools.pool(e.own.listed()).open {
 		return because(Unknown, openPool)
 	}
 	if !hasOwn {
@@ -219,13 +245,11 @@ func (b *balancer) backendsVerdict(r *ipvsReason) Verdict {
 		}
 		return because(Unknown, noOwn)
 	}
-	own := b.pools.pool(r.own.virtual)
-	r.against, r.there = own, "the cluster IP"
-	d := p.compare(own)
+	d := p.compare(b.pools.pool(e.own.listed()))
 	if !d.none() {
-		r.differs = d
+		e.note().differs = d
 	}
-	internal := r.entry.Service.InternalPolicy == Local
+	internal := e.entry.Service.InternalPolicy == Local
 	// An endpoint of the node that takes the cluster IP's connections should
 	// take these.
 	lacksLocal := slices.ContainsFunc(d.missing, func(to netip.AddrPort) bool {
@@ -243,7 +267,7 @@ func (b *balancer) backendsVerdict(r *ipvsReason) Verdict {
 		return LocalEndpoints
 	case e.local == yes:
 		return because(DifferentBackends, notLocal)
-	case d.none() && len(r.ranges) > 0 && b.enforced() != no:
+	case d.none() && len(e.ranges()) > 0 && b.enforced() != no:
 		return Filtered
 	case d.none():
 		return SameBackends

@@ -55,29 +55,28 @@ func (b *balancer) crossCheck() {
 // crossCheckService compares what the lists have of a service's entries.
 func (b *balancer) crossCheckService(svc *Service) {
 	for _, entry := range svc.Entries {
-		r, ok := entry.Reason.(*ipvsReason)
+		e, ok := entry.Reason.(*ipvsDraft)
 		if !ok {
 			continue
 		}
-		e := r.draft
 		note := func(m Mismatch) {
 			m.Entry = entry
 			b.mismatches = append(b.mismatches, m)
 		}
 		switch {
-		case len(e.virtual) == 0:
-			if len(e.elements) > 0 && b.table.Complete {
-				note(Mismatch{Kind: SetWithoutVirtual, Element: e.elements[0]})
+		case len(e.entry.Virtual) == 0:
+			if len(e.entry.Elements) > 0 && b.table.Complete {
+				note(Mismatch{Kind: SetWithoutVirtual, Element: e.entry.Elements[0]})
 			}
 			continue
-		case b.hasObjects() && e.claim.service == nil:
-			note(Mismatch{Kind: UnownedVirtual, Virtual: e.virtual[0]})
+		case b.hasObjects() && e.claim == nil:
+			note(Mismatch{Kind: UnownedVirtual, Virtual: e.listed()[0]})
 		}
 		if missing := b.missingSets(e); len(missing) > 0 {
-			note(Mismatch{Kind: VirtualWithoutSet, Virtual: e.virtual[0], Sets: missing})
+			note(Mismatch{Kind: VirtualWithoutSet, Virtual: e.listed()[0], Sets: missing})
 		}
-		if r.why == notOnNode {
-			note(Mismatch{Kind: AddressMissing, Virtual: e.virtual[0], Address: e.address})
+		if e.why == notOnNode {
+			note(Mismatch{Kind: AddressMissing, Virtual: e.listed()[0], Address: e.address})
 		}
 	}
 }
@@ -88,14 +87,14 @@ func (b *balancer) missingSets(e *ipvsDraft) []string {
 		var missing []string
 		for _, name := range names {
 			set := b.set(name)
-			if slices.ContainsFunc(e.elements, func(in SetElement) bool { return in.Set == set }) || has(set, e.dial) != no {
+			if slices.ContainsFunc(e.entry.Elements, func(in SetElement) bool { return in.Set == set }) || has(set, e.dial) != no {
 				return nil
 			}
 			missing = append(missing, kubeproxy.SetName(name, b.family))
 		}
 		return missing
 	}
-	switch e.kind {
+	switch e.entry.Kind {
 	case LoadBalancerIP:
 		return lacks(kubeproxy.LoadBalancerSet)
 	case ExternalIP:
@@ -116,9 +115,9 @@ func (b *balancer) checkNodePorts() {
 	used := map[netip.Addr]int{}
 	ports := 0
 	for _, e := range b.order {
-		if e.kind == NodePort && !e.kindAssumed && len(e.virtual) > 0 {
+		if e.entry.Kind == NodePort && !e.entry.KindAssumed && len(e.entry.Virtual) > 0 {
 			ports++
-			for _, v := range e.virtual {
+			for _, v := range e.entry.Virtual {
 				used[v.Address]++
 			}
 		}
@@ -126,14 +125,14 @@ func (b *balancer) checkNodePorts() {
 	addresses := slices.SortedFunc(maps.Keys(used), netip.Addr.Compare)
 	for _, svc := range b.results {
 		for _, entry := range svc.Entries {
-			r, ok := entry.Reason.(*ipvsReason)
-			if !ok || r.draft.kind != NodePort || r.draft.kindAssumed || len(r.draft.virtual) == 0 || len(r.draft.virtual) == len(addresses) {
+			e, ok := entry.Reason.(*ipvsDraft)
+			if !ok || entry.Kind != NodePort || entry.KindAssumed || len(entry.Virtual) == 0 || len(entry.Virtual) == len(addresses) {
 				continue
 			}
 			for _, a := range addresses {
-				has := slices.ContainsFunc(r.draft.virtual, func(v *ipvs.VirtualServer) bool { return v.Address == a })
+				has := slices.ContainsFunc(entry.Virtual, func(v *ipvs.VirtualServer) bool { return v.Address == a })
 				if !has && 2*used[a] > ports {
-					b.mismatches = append(b.mismatches, Mismatch{Kind: NodePortMissing, Entry: entry, Virtual: r.draft.virtual[0], Address: a})
+					b.mismatches = append(b.mismatches, Mismatch{Kind: NodePortMissing, Entry: entry, Virtual: e.listed()[0], Address: a})
 				}
 			}
 		}

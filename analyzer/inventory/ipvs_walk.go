@@ -72,9 +72,9 @@ func (b *balancer) clientTo(e *ipvsDraft) *client {
 		protocol: e.protocol, port: e.port, local: maybe, sets: b.sets,
 		to: c.to[:0], room: b.memory.except[:0], asked: c.asked[:0],
 	}
-	if e.kind == NodePort {
+	if e.entry.Kind == NodePort {
 		c.local = yes
-		for _, v := range e.virtual {
+		for _, v := range e.entry.Virtual {
 			c.to = append(c.to, v.Address)
 		}
 		return c
@@ -231,7 +231,7 @@ func jumpTo(from, to *netfilter.Chain) *netfilter.Rule {
 // are not its business. The walk is good until it is asked again.
 func (b *balancer) refuse(e *ipvsDraft, c *client) *ruleWalk {
 	w := b.memory.refusal.begin()
-	if e.kind == NodePort || b.refusingFrom == nil {
+	if e.entry.Kind == NodePort || b.refusingFrom == nil {
 		return w
 	}
 	w.path = append(w.path, b.refusingFrom)
@@ -247,7 +247,7 @@ func (b *balancer) rangesOf(e *ipvsDraft) []netip.Prefix {
 	switch {
 	case in == yes:
 		ranges = slices.Clone(b.ranges[e.dial])
-	case in == maybe && e.claim.service != nil:
+	case in == maybe && e.claim != nil:
 		for _, p := range e.claim.service.SourceRanges {
 			if ipvs.FamilyOf(p.Addr()) == b.family {
 				ranges = append(ranges, p)

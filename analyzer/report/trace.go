@@ -31,7 +31,8 @@ type Traces struct {
 	Families []netfilter.Family
 	// Flows gives the flows one by one, each time that it is called the same.
 	// For VerifyText, which says no more of those that are as expected than
-	// that they are, these may come without their outcomes.
+	// that they are, these may come without their outcomes, and their Trace
+	// hold until the next flow only.
 	Flows iter.Seq[TracedFlow]
 }
 

@@ -81,6 +81,10 @@ const (
 	whereDiffering
 )
 
+// asExpected is what is kept of a flow that was followed, if it is as expected;
+// the flow itself is put into the list with its defaults filled in.
+type asExpected struct{ is, usualSource bool }
+
 // followAll traces flows over what the inputs hold, and has them written. No
 // flow is followed unless all can be.
 func (p *program) followAll(inputs []string, list []flows.Flow, d detail, write func(report.Traces) error) error {
@@ -102,29 +106,31 @@ func (p *program) followAll(inputs []string, list []flows.Flow, d detail, write 
 	usual := usualSources{analysis: a, known: map[sourceKey]netip.Addr{}}
 	t := report.Traces{Analysis: a, Families: familiesOf(list)}
 	var traceErr error
-	var asExpected []report.TracedFlow
+	var known []asExpected // of the flows, whereDiffering
 	if d == whereDiffering {
-		asExpected = make([]report.TracedFlow, len(list))
+		known = make([]asExpected, len(list))
 	}
 	t.Flows = func(yield func(report.TracedFlow) bool) {
+		var bare trace.Trace // of a flow that is as expected
 		for i, f := range list {
-			if i < len(asExpected) && asExpected[i].Trace != nil {
-				if !yield(asExpected[i]) {
+			one := report.TracedFlow{Expect: f.Expect}
+			if i < len(known) && known[i].is {
+				bare.Flow = f.Flow
+				one.Trace, one.UsualSource = &bare, known[i].usualSource
+				if !yield(one) {
 					return
 				}
 				continue
 			}
-			one := report.TracedFlow{Expect: f.Expect}
 			if !f.AnySource && !f.Source.IsValid() {
 				f.Source, one.UsualSource = usual.of(f.Flow)
 			}
 			meets := false
 			if d == whereDiffering {
-				var settled trace.Flow
-				if settled, meets, traceErr = a.Tracer.Meets(f.Flow, *f.Expect); traceErr != nil {
+				if bare.Flow, meets, traceErr = a.Tracer.Meets(f.Flow, *f.Expect); traceErr != nil {
 					return
 				}
-				one.Trace = &trace.Trace{Flow: settled}
+				one.Trace = &bare
 			}
 			if !meets {
 				if one.Trace, traceErr = follow(f.Flow); traceErr != nil {
@@ -135,8 +141,9 @@ func (p *program) followAll(inputs []string, list []flows.Flow, d detail, write 
 				}
 			}
 			if d == whereDiffering && one.Difference == "" {
-				one.Trace = &trace.Trace{Flow: one.Trace.Flow}
-				asExpected[i] = one
+				bare.Flow = one.Trace.Flow
+				one.Trace = &bare
+				list[i].Flow, known[i] = bare.Flow, asExpected{is: true, usualSource: one.UsualSource}
 			}
 			if !yield(one) {
 				return

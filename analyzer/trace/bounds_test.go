@@ -124,6 +124,23 @@ func TestTooManyBranches(t *testing.T) {
 	}
 }
 
+// TestTooManyOutcomes has few branches, which take too many words: each of 16 answers
+// has a chance of its own.
+func TestTooManyOutcomes(t *testing.T) {
+	var b strings.Builder
+	b.WriteString("*filter\n")
+	for i := range 16 {
+		fmt.Fprintf(&b, "-A FORWARD -m statistic --mode random --probability 0.5 -m string --string q%d --algo bm -j DROP\n", i)
+	}
+	tr := follow(t, read(t, save(b.String())+node), pod("203.0.113.5:80"))
+	if got := summary(tr); !cmp.Equal(got, []string{"unknown"}) {
+		t.Errorf("got %q, want unknown", got)
+	}
+	if len(tr.Diagnostics) != 1 || tr.Diagnostics[0].Code != "too-many-branches" {
+		t.Errorf("got %v, want a remark on the branches", tr.Diagnostics)
+	}
+}
+
 // TestManyQuestions asks questions that do not multiply.
 func TestManyQuestions(t *testing.T) {
 	var b strings.Builder

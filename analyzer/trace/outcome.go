@@ -116,7 +116,7 @@ func (w *walk) result() *Trace {
 	t := &Trace{Flow: w.flow}
 	if !w.spent {
 		t.Outcomes = w.outcomes()
-		w.spent = w.full() // telling them apart took too much
+		w.spent = w.spent || w.full() // telling them apart took too much
 	}
 	if w.spent {
 		w.remark(source.Warning, "too-many-branches", source.Position{},

@@ -1,7 +1,6 @@
 package trace
 
 import (
-	"net/netip"
 	"sync"
 
 	"github.com/svcpath/svcpath/analyzer/netfilter"
@@ -12,7 +11,7 @@ import (
 // come to the same chains, the rules of which seldom know anything of endpoints:
 // then what became of the first of them becomes of all, in the same way.
 type fellow struct {
-	packet  packet // without what no rule looks at
+	kind    kind
 	answers uint32 // see answersTo
 	exit    exit
 }
@@ -46,10 +45,9 @@ func (w *walk) runAsFellow(chain *netfilter.Chain, rules *restRules, number int3
 	if !ok {
 		return w.run(chain, number)
 	}
-	alike := *p
-	alike.dst, alike.dstPort, alike.ttl, alike.facts = netip.Addr{}, port{}, 0, 0 // as in a restKey
+	alike := p.kind // a copy, for packets may move
 	for i := range w.fellows {
-		if f := &w.fellows[i]; f.answers == answers && f.packet == alike {
+		if f := &w.fellows[i]; f.answers == answers && f.kind == alike {
 			w.oneExit[0] = f.exit
 			w.oneExit[0].packet = number
 			return w.oneExit[:]

@@ -24,14 +24,16 @@ func (w *walk) journey() {
 func (w *walk) start() []particle {
 	f := w.flow
 	first := packet{
-		src:     f.Source,
+		kind: kind{
+			src:     f.Source,
+			srcPort: port{f.SourcePort, f.SourcePort != 0},
+			mark:    knownBits(0),
+			in:      noLink,
+			out:     noLink,
+		},
 		dst:     f.Destination,
-		srcPort: port{f.SourcePort, f.SourcePort != 0},
 		dstPort: port{f.Port, true},
-		mark:    knownBits(0),
 		ttl:     unknownTTL,
-		in:      noLink,
-		out:     noLink,
 	}
 	if f.From == FromNode {
 		first.hook = netfilter.Output

@@ -11,33 +11,46 @@ import (
 // is. What never changes on the way stands in the Flow. Packets that are equal
 // meet the same fate: the walk computes nothing twice for them.
 type packet struct {
+	kind
+	dst     netip.Addr
+	dstPort port
+	ttl     int16 // below 0 if it is not known, see ttl.go
+	facts   int32 // what rules did to lists of addresses, see recent.go
+}
+
+// A kind is what packets have in common that behind the routing decision differ
+// in nothing that rules look at but in their destination, see rest.go.
+//
+// Addresses are invalid, ports not known, when a translation does not tell which
+// it chose.
+type kind struct {
 	hook    netfilter.Hook
 	in, out link
 
-	// Addresses are invalid, ports not known, when a translation does not
-	// tell which it chose.
-	src, dst         netip.Addr
-	srcPort, dstPort port
+	src     netip.Addr
+	srcPort port
 
 	mark, connMark bits
 	tos            bits
-	ttl            int16 // below 0 if it is not known, see ttl.go
 
 	tracking tracking
 	done     does
-	facts    int32  // what rules did to lists of addresses, see recent.go
 	balanced int32  // what IPVS did with it: place in walk.schedulings, from 1; 0 for nothing
 	sets     uint16 // how many updates of ipsets the packet caused
 }
 
 func (p *packet) hash() uint32 {
-	marks := uint64(p.mark.value)<<32 | uint64(p.connMark.value)
-	known := uint64(p.mark.known)<<32 | uint64(p.connMark.known)
-	small := uint64(p.hook) | uint64(p.tracking)<<8 | uint64(p.done)<<16 | uint64(p.srcPort.number)<<32 | uint64(p.dstPort.number)<<48
-	rare := uint64(p.tos.value) | uint64(p.tos.known)<<8 | uint64(uint16(p.ttl))<<16 | uint64(p.sets)<<32 ^ uint64(p.facts)<<40 ^ uint64(p.balanced)<<20
-	h := mixed(hashOfAddr(p.src), hashOfAddr(p.dst))
-	h = mixed(mixed(h, small), mixed(marks, known^rare))
-	return uint32(mixed(h, p.in.hash()<<1^p.out.hash()))
+	rare := uint64(uint16(p.ttl))<<32 | uint64(uint32(p.facts))
+	return uint32(mixed(p.kind.hash()^rare, hashOfAddr(p.dst)^uint64(p.dstPort.number)))
+}
+
+func (k *kind) hash() uint64 {
+	marks := uint64(k.mark.value)<<32 | uint64(k.connMark.value)
+	known := uint64(k.mark.known)<<32 | uint64(k.connMark.known)
+	small := uint64(k.hook) | uint64(k.tracking)<<8 | uint64(k.done)<<16 | uint64(k.srcPort.number)<<32 | uint64(k.sets)<<48
+	rare := uint64(k.tos.value) | uint64(k.tos.known)<<8 | uint64(k.balanced)<<20
+	h := mixed(mixed(hashOfAddr(k.src), small), mixed(marks, known^rare))
+	return mixed(h, k.in.hash()<<1^k.out.hash())
 }
 
 // A link is an interface's name, "" for none.

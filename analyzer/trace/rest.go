@@ -114,10 +114,14 @@ func (w *walk) sentBy(p *packet, l link) *packet {
 // knownEnd is the end of a packet, if it is known.
 func (w *walk) knownEnd(r rest, p *packet) (end restEnd, ok bool) {
 	rules := w.tracer.restRules(familyIndex(w.flow.Destination), r)
-	if rules.untold || !w.askRest(r, rules, p) {
+	if rules.untold {
 		return end, false
 	}
-	end = w.restEnd(r, p)
+	answers, ok := w.askRest(rules, p)
+	if !ok {
+		return end, false
+	}
+	end = w.restEnd(r, p, answers)
 	return end, end.simple
 }
 
@@ -138,17 +142,19 @@ type restKey struct {
 	protocol uint8
 	state    netfilter.ConnStates
 	from     Origin
-	packet   packet // without its destination
 	is4      bool
-	// answers are what rules find when they test for destinations, two bits
-	// each.
-	answers uint32
-	// masquerade is the address that MASQUERADE would take.
-	masquerade netip.Addr
+	kind     kind
+	answers  restAnswers
+}
+
+// restAnswers are what depends on a packet's destination.
+type restAnswers struct {
+	tests      uint32     // what rules find when they test for it, two bits each
+	masquerade netip.Addr // the address that MASQUERADE would take
 }
 
 func (k *restKey) hash() uint32 {
-	return uint32(mixed(uint64(k.packet.hash()), uint64(k.answers)<<8|uint64(k.rest)))
+	return uint32(mixed(k.kind.hash(), uint64(k.answers.tests)<<8|uint64(k.rest)))
 }
 
 // maxRests bounds how many ends are remembered.
@@ -159,31 +165,27 @@ type restEnds struct {
 	keys numbering[restKey]
 	ends []restEnd
 	last [numRests]int32 // the one that was asked for last
-	key  restKey         // that is asked for now
 }
 
-// askRest puts down as the key what a packet's end depends on; ok is false if a
-// rule may know its destination.
-func (w *walk) askRest(r rest, rules *restRules, p *packet) (ok bool) {
+// askRest is what depends on a packet's destination; ok is false if a rule may
+// know it.
+func (w *walk) askRest(rules *restRules, p *packet) (answers restAnswers, ok bool) {
 	if rules.name(p) || p.balanced != 0 {
-		return false
+		return answers, false
 	}
-	key := &w.rests.key
-	*key = restKey{rest: r, paths: w.paths, protocol: w.flow.Protocol, state: w.flow.State, from: w.flow.From, is4: w.flow.Destination.Is4(), packet: *p}
-	key.packet.dst, key.packet.dstPort = netip.Addr{}, port{}
-	key.packet.ttl, key.packet.facts = 0, 0 // which no rule of those told looks at
 	if rules.masquerade {
-		key.masquerade = w.masqueradeAddress(p)
+		answers.masquerade = w.masqueradeAddress(p)
 	}
-	key.answers, ok = w.answersTo(rules, p)
-	return ok
+	answers.tests, ok = w.answersTo(rules, p)
+	return answers, ok
 }
 
 // answersTo is what the tests find that a packet's destination is put to, two
 // bits each; ok is false if that is not known.
 func (w *walk) answersTo(rules *restRules, p *packet) (answers uint32, ok bool) {
+	q := asking{walk: w, packet: p}
 	for i, test := range rules.tests {
-		q := asking{walk: w, rule: test.rule, native: isNative(test.rule), packet: p}
+		q.rule, q.native = test.rule, isNative(test.rule)
 		answer := q.match(test.match)
 		if answer == maybe {
 			return 0, false
@@ -193,24 +195,33 @@ func (w *walk) answersTo(rules *restRules, p *packet) (answers uint32, ok bool) 
 	return answers, true
 }
 
-// restEnd is the end of packets with the key, of which this is one: it is taken
-// there if none was before.
-func (w *walk) restEnd(r rest, p *packet) restEnd {
+// restEnd is the end of packets like this one: it is taken there if none was
+// before.
+func (w *walk) restEnd(r rest, p *packet, answers restAnswers) restEnd {
 	known := &w.rests
-	key := &known.key
-	if n := known.last[r]; int(n) < len(known.ends) && known.keys.things[n] == *key {
-		return known.ends[n]
+	if n := known.last[r]; int(n) < len(known.ends) {
+		if k := &known.keys.things[n]; k.rest == r && k.answers == answers && k.kind == p.kind && w.asksFor(k) {
+			return known.ends[n]
+		}
 	}
 	if len(known.ends) == maxRests {
 		known.keys.reset()
 		known.ends = known.ends[:0]
 	}
-	n, isNew := known.keys.number(key, key.hash())
+	f := &w.flow
+	key := restKey{r, w.paths, f.Protocol, f.State, f.From, f.Destination.Is4(), p.kind, answers}
+	n, isNew := known.keys.number(&key, key.hash())
 	if isNew {
 		known.ends = append(known.ends, w.learnRest(r, *p))
 	}
 	known.last[r] = n
 	return known.ends[n]
+}
+
+// asksFor reports whether a key is of packets of the flow.
+func (w *walk) asksFor(k *restKey) bool {
+	f := &w.flow
+	return k.paths == w.paths && k.protocol == f.Protocol && k.state == f.State && k.from == f.From && k.is4 == f.Destination.Is4()
 }
 
 // learnRest takes a packet to its end in a walk of its own.
@@ -244,7 +255,7 @@ func (w *walk) learnRest(r rest, p packet) (end restEnd) {
 		end.verdict = Accept
 	}
 	if own.paths {
-		end.explained = &explainedEnd{steps: slices.Clone(own.path(e.trail)), packet: *own.packet(e.packet)}
+		end.explained = &explainedEnd{steps: slices.Clone(own.path(e.trail)), kind: own.packet(e.packet).kind}
 	}
 	return end
 }
@@ -257,6 +268,7 @@ type restRules struct {
 	// addresses and ports are those that a rule names by themselves. Only
 	// packets that have none of them are told apart by tests.
 	addresses map[netip.Addr]struct{}
+	hashes    []uint64 // a bit for those of the addresses: most others have none
 	ports     []uint64 // a bit each
 	// tests are all other tests for destinations.
 	tests []restTest
@@ -277,15 +289,20 @@ const (
 
 // name reports whether a rule names the packet's destination, or may do so.
 func (r *restRules) name(p *packet) bool {
-	if !p.dst.IsValid() || !p.dstPort.known {
+	if !p.dst.IsValid() || !p.dstPort.known || hasBit(r.ports, p.dstPort.number) {
 		return true
 	}
-	if r.ports[p.dstPort.number/64]&(1<<(p.dstPort.number%64)) != 0 {
-		return true
+	if !hasBit(r.hashes, uint16(hashOfAddr(p.dst))) {
+		return false
 	}
 	_, named := r.addresses[p.dst]
 	return named
 }
+
+// Sets of 16-bit numbers.
+func newBits() []uint64                  { return make([]uint64, 1<<16/64) }
+func hasBit(set []uint64, n uint16) bool { return set[n/64]&(1<<(n%64)) != 0 }
+func setBit(set []uint64, n uint16)      { set[n/64] |= 1 << (n % 64) }
 
 // restRules are those of one family's rest. They are looked through when they
 // are first asked for.
@@ -314,7 +331,7 @@ func (f *family) chainsOf(r rest) (chains []*netfilter.Chain) {
 // unless a rule names it. ok is false if they ask more of its destination than is
 // told apart.
 func (r *restRules) gather(from []*netfilter.Chain) (ok bool) {
-	r.addresses, r.ports = map[netip.Addr]struct{}{}, make([]uint64, 1<<16/64)
+	r.addresses, r.hashes, r.ports = map[netip.Addr]struct{}{}, newBits(), newBits()
 	var todo []*netfilter.Chain
 	seen := map[*netfilter.Chain]bool{}
 	add := func(c *netfilter.Chain) {
@@ -337,9 +354,10 @@ func (r *restRules) gather(from []*netfilter.Chain) (ok bool) {
 			switch d := dialOf(rule); {
 			case d.address.IsValid():
 				r.addresses[d.address] = struct{}{}
+				setBit(r.hashes, uint16(hashOfAddr(d.address)))
 				continue
 			case d.port != 0 || d.protocol != 0:
-				r.ports[d.port/64] |= 1 << (d.port % 64)
+				setBit(r.ports, d.port)
 				continue
 			}
 			for _, m := range rule.Matches() {
@@ -383,8 +401,7 @@ const (
 	otherThings
 )
 
-// asksOf says what a match looks at, of destination and port and what is left
-// out of a restKey.
+// asksOf says what a match looks at, of what a kind leaves out.
 func asksOf(m netfilter.Match) asked {
 	side := func(destination bool) asked {
 		if destination {

@@ -2,8 +2,8 @@ package trace
 
 // An explainedEnd is how packets come to an end that is known.
 type explainedEnd struct {
-	steps  []*Step
-	packet packet // at the end, with another destination
+	steps []*Step
+	kind  kind // of the packet at the end
 	// trail is of the steps, in the walk that began as the number says.
 	trail *trail
 	begun uint64
@@ -44,9 +44,7 @@ func (w *walk) explain(r rest, ps []particle) bool {
 		end := known.explained
 		p.trail = w.joined(p.trail, w.trailOf(end))
 		p.packet = w.changed(p.packet, func(p *packet) {
-			before := *p
-			*p = end.packet
-			p.dst, p.dstPort, p.ttl, p.facts = before.dst, before.dstPort, before.ttl, before.facts // which a restKey leaves out
+			p.kind = end.kind
 		})
 		e := exit{particle: p}
 		if w.merging.find(e) < len(w.merging.exits) {

@@ -59,7 +59,7 @@ func checkMeets(t *testing.T, tracer *trace.Tracer, f trace.Flow) {
 					want := e.Difference(tr)
 					settled, got, err := tracer.Meets(f, e)
 					if err != nil || got != (want == "") || settled != tr.Flow {
-						t.Fatalf("%+v, %+v: got %t, %v; the difference is %q", settled, e, got, err, want)
+						t.Fatalf("%+v, %+v: got %t, %v; the difference is %q of %d outcomes, %s", settled, e, got, err, want, len(tr.Outcomes), tr.Diagnostics)
 					}
 				}
 			}

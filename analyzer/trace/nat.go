@@ -15,9 +15,6 @@ func (w *walk) translate(rule *netfilter.Rule, statement netfilter.Statement, p 
 	if base := rule.Chain().Table.Name; base != "nat" && rule.Chain().Table.Backend != netfilter.Native || !allowedAt(statement, source) {
 		return w.uncertain(rule, p, statement.String()+", at a hook where no kernel takes it,", out)
 	}
-	if to, ok := addressOf(statement); ok && to.IsValid() && to.Is4() != w.flow.Destination.Is4() {
-		return append(out, exit{particle: w.passed(rule, p)}) // nft_nat.c, nft_nat_inet_eval
-	}
 	var to netfilter.NATRange
 	var flags netfilter.NATFlags
 	switch s := statement.(type) {
@@ -48,6 +45,9 @@ func (w *walk) translate(rule *netfilter.Rule, statement netfilter.Statement, p 
 	_, dnat := statement.(*netfilter.DNAT)
 	_, snat := statement.(*netfilter.SNAT)
 	if dnat || snat {
+		if a := to.First; a.IsValid() && a.Is4() != w.flow.Destination.Is4() {
+			return append(out, exit{particle: w.passed(rule, p)}) // nft_nat.c, nft_nat_inet_eval
+		}
 		w.chosen = w.addresses(rule, to, p, w.chosen[:0])
 	} else {
 		w.chosen = append(w.chosen[:0], choiceOfAddress{to.First, p.mass})
@@ -65,17 +65,6 @@ func (w *walk) translate(rule *netfilter.Rule, statement netfilter.Statement, p 
 		}
 	}
 	return out
-}
-
-// addressOf is the address that a statement translates to, if it names one.
-func addressOf(s netfilter.Statement) (a netip.Addr, ok bool) {
-	switch s := s.(type) {
-	case *netfilter.DNAT:
-		return s.To().First, true
-	case *netfilter.SNAT:
-		return s.To.First, true
-	}
-	return a, false
 }
 
 // allowedAt reports whether the kernel takes a translation at hooks that are
@@ -116,25 +105,31 @@ func (w *walk) bindDestination(rule *netfilter.Rule, p particle, c choiceOfAddre
 		e := exit{particle: p, way: accepted}
 		e.mass = w.share(c.mass, s.chance)
 		e.packet = w.changed(p.packet, func(p *packet) {
-			before, beforePort := p.dst, p.dstPort
+			to := p.dst
 			if !keeps {
-				p.dst = c.addr
+				to = c.addr
 			}
-			if HasPorts(w.flow.Protocol) {
-				p.dstPort = s.port
-			}
-			if p.dst != before || !p.dst.IsValid() || p.dstPort != beforePort {
-				p.done |= destinationChanged
-			}
+			w.bindTo(p, to, s.port)
 			if redirect && !p.dst.IsValid() {
 				p.done |= toNode
 			}
-			p.done |= destinationBound | translated
 		})
 		e.trail = w.step(p.trail, rule, e.packet, sendsTo)
 		out = append(out, e)
 	}
 	return out
+}
+
+// bindTo changes a packet's destination, the port too if it has one.
+func (w *walk) bindTo(p *packet, addr netip.Addr, at port) {
+	if !HasPorts(w.flow.Protocol) {
+		at = p.dstPort
+	}
+	if addr != p.dst || !addr.IsValid() || at != p.dstPort {
+		p.done |= destinationChanged
+	}
+	p.dst, p.dstPort = addr, at
+	p.done |= destinationBound | translated
 }
 
 // choiceOfAddress is an address that a translation may choose.

@@ -32,6 +32,8 @@ type room struct {
 	oneExit       [1]exit
 	straightExits []exit
 	straightJumps int
+	// Of deal.
+	dealing packet
 	// Of merged and base.
 	merging gathered
 	fellows []fellow

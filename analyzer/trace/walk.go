@@ -376,6 +376,11 @@ func (w *walk) advance(f *frame) (next int32, needed bool) {
 			f.live = f.live[:0]
 			break
 		}
+		if !f.begun && len(f.live) == 1 && !w.paths {
+			if w.deal(f); len(f.live) == 0 || f.rule == f.chain.NumRules() {
+				break
+			}
+		}
 		if !f.begun && !f.tested && len(f.live) == 1 && !w.all {
 			// To the next rule that its only particle may match.
 			if f.rule, f.holds = w.next(f.chain, f.rule, &f.rules, f.live[0].packet); f.holds == no {

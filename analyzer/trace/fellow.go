@@ -1,19 +1,31 @@
 package trace
 
 import (
+	"net/netip"
 	"sync"
 
+	"github.com/svcpath/svcpath/analyzer/ipvs"
 	"github.com/svcpath/svcpath/analyzer/netfilter"
 )
 
-// A fellow is a packet that went through a base chain as one, and unchanged.
-// Behind the translation of destinations, packets to all endpoints of a service
-// come to the same chains, the rules of which seldom know anything of endpoints:
-// then what became of the first of them becomes of all, in the same way.
+// A fellow is a packet that went through a base chain as one. Behind the
+// translation of destinations, packets to all endpoints of a service come to the
+// same chains, the rules of which seldom know anything of endpoints: then what
+// became of the first of them becomes of all, in the same way.
 type fellow struct {
-	kind    kind
-	answers uint32 // see answersTo
-	exit    exit
+	alike likeness
+	exit  exit
+	left  kind // as it left by the exit
+}
+
+// A likeness is all that a chain's rules may find different in fellows.
+type likeness struct {
+	kind    kind // but for what IPVS did
+	answers restAnswers
+	// Of what IPVS did with the packet all but which real server it is for.
+	service *ipvs.VirtualServer
+	method  ipvs.Forwarding
+	dialled netip.AddrPort
 }
 
 // maxFellows is how many different packets are compared with others.
@@ -25,7 +37,7 @@ func (w *walk) gatherFellows(chain *netfilter.Chain, packets int) *restRules {
 	if w.fellows = w.fellows[:0]; w.all || packets < w.tracer.fellows.from {
 		return nil
 	}
-	if rules := w.tracer.fellows.of(chain); !rules.untold {
+	if rules := w.tracer.fellowRules(chain); !rules.untold {
 		return rules
 	}
 	return nil
@@ -37,29 +49,47 @@ func (w *walk) runAsFellow(chain *netfilter.Chain, rules *restRules, number int3
 	if rules == nil {
 		return w.run(chain, number)
 	}
-	p := w.packet(number)
-	if rules.name(p) || p.balanced != 0 {
-		return w.run(chain, number)
-	}
-	answers, ok := w.answersTo(rules, p)
+	alike, ok := w.likeness(rules, w.packet(number))
 	if !ok {
 		return w.run(chain, number)
 	}
-	alike := p.kind // a copy, for packets may move
 	for i := range w.fellows {
-		if f := &w.fellows[i]; f.answers == answers && f.kind == alike {
+		if f := &w.fellows[i]; f.alike == alike {
 			w.oneExit[0] = f.exit
 			w.oneExit[0].packet = number
+			if f.left != alike.kind {
+				w.oneExit[0].packet = w.changed(number, func(p *packet) {
+					by := p.balanced
+					p.kind = f.left
+					p.balanced = by
+				})
+			}
 			return w.oneExit[:]
 		}
 	}
 	questions, remarks := len(w.questions), len(w.remarks)
 	exits := w.run(chain, number)
-	if len(exits) == 1 && exits[0].packet == number && len(w.fellows) < maxFellows &&
-		len(w.questions) == questions && len(w.remarks) == remarks {
-		w.fellows = append(w.fellows, fellow{alike, answers, exits[0]})
+	if len(exits) == 1 && len(w.fellows) < maxFellows && len(w.questions) == questions && len(w.remarks) == remarks {
+		left := w.packet(exits[0].packet).kind
+		left.balanced = 0
+		w.fellows = append(w.fellows, fellow{alike, exits[0], left})
 	}
 	return exits
+}
+
+// likeness is what fellows of a packet are known by; ok is false if it has none.
+func (w *walk) likeness(rules *restRules, p *packet) (alike likeness, ok bool) {
+	if p.balanced != 0 {
+		s := w.scheduled(p)
+		if s.server.Method == ipvs.UnknownForwarding {
+			return alike, false
+		}
+		alike.service, alike.method, alike.dialled = s.service, s.server.Method, s.to
+	}
+	alike.kind = p.kind
+	alike.kind.balanced = 0
+	alike.answers, ok = w.askRest(rules, p)
+	return alike, ok
 }
 
 // fellowRules is what the rules ask of destinations that packets may come to from
@@ -72,12 +102,39 @@ type fellowRules struct {
 // fewestFellows is how many packets make it worth while to compare them.
 const fewestFellows = 3
 
-func (f *fellowRules) of(chain *netfilter.Chain) *restRules {
-	known, ok := f.made.Load(chain)
+func (t *Tracer) fellowRules(chain *netfilter.Chain) *restRules {
+	known, ok := t.fellows.made.Load(chain)
 	if !ok {
-		known, _ = f.made.LoadOrStore(chain, new(restRules))
+		known, _ = t.fellows.made.LoadOrStore(chain, new(restRules))
 	}
 	rules := known.(*restRules)
-	rules.once.Do(func() { rules.untold = !rules.gather([]*netfilter.Chain{chain}) })
+	rules.once.Do(func() { rules.untold = !rules.gather([]*netfilter.Chain{chain}, t.asksOfFellows) })
 	return rules
+}
+
+// asksOfFellows is asksOf in a single base chain: until the packet leaves it, no
+// rule changes its source.
+func (t *Tracer) asksOfFellows(m netfilter.Match) asked {
+	switch m := m.(type) {
+	case *netfilter.IPVS:
+		return otherThings // that are part of a likeness
+	case *netfilter.InSet:
+		if set := t.ipsets.find(m.Set.Name); set != nil && asksEndsOnly(set) {
+			return destinationOnly
+		}
+	}
+	return asksOf(m)
+}
+
+// asksEndsOnly reports whether a set asks a packet for nothing but addresses,
+// ports and what never changes on its way.
+func asksEndsOnly(set *netfilter.IPSet) bool {
+	for _, part := range set.Parts() {
+		switch part {
+		case netfilter.PartIP, netfilter.PartNet, netfilter.PartPort:
+		default:
+			return false
+		}
+	}
+	return set.Type != netfilter.ListSet
 }

@@ -170,7 +170,7 @@ type restEnds struct {
 // askRest is what depends on a packet's destination; ok is false if a rule may
 // know it.
 func (w *walk) askRest(rules *restRules, p *packet) (answers restAnswers, ok bool) {
-	if rules.name(p) || p.balanced != 0 {
+	if rules.name(p) {
 		return answers, false
 	}
 	if rules.masquerade {
@@ -309,7 +309,7 @@ func setBit(set []uint64, n uint16)      { set[n/64] |= 1 << (n % 64) }
 func (t *Tracer) restRules(family int, r rest) *restRules {
 	rules := &t.rests[family][r]
 	rules.once.Do(func() {
-		rules.untold = t.balancer.table != nil || t.balancer.likely || !rules.gather(t.families[family].chainsOf(r))
+		rules.untold = t.balancer.table != nil || t.balancer.likely || !rules.gather(t.families[family].chainsOf(r), asksOf)
 	})
 	return rules
 }
@@ -328,9 +328,9 @@ func (f *family) chainsOf(r rest) (chains []*netfilter.Chain) {
 }
 
 // gather looks through all rules that a packet may come to from base chains
-// unless a rule names it. ok is false if they ask more of its destination than is
-// told apart.
-func (r *restRules) gather(from []*netfilter.Chain) (ok bool) {
+// unless a rule names it. asks says what a match looks at. ok is false if they ask
+// more of its destination than is told apart.
+func (r *restRules) gather(from []*netfilter.Chain, asks func(netfilter.Match) asked) (ok bool) {
 	r.addresses, r.hashes, r.ports = map[netip.Addr]struct{}{}, newBits(), newBits()
 	var todo []*netfilter.Chain
 	seen := map[*netfilter.Chain]bool{}
@@ -361,7 +361,7 @@ func (r *restRules) gather(from []*netfilter.Chain) (ok bool) {
 				continue
 			}
 			for _, m := range rule.Matches() {
-				switch asksOf(m) {
+				switch asks(m) {
 				case destinationToo:
 					return false
 				case destinationOnly:

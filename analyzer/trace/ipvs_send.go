@@ -106,7 +106,7 @@ func (w *walk) whoseServer(r *ipvs.RealServer, p particle) (here, there particle
 func (w *walk) toOwn(r *ipvs.RealServer, before *packet, p particle) (particle, bool) {
 	input := before.hook == netfilter.Input
 	looped := before.has(looping)
-	routedHere := input || before.out == link{"lo", true}
+	routedHere := input || before.out == loopback
 	switch {
 	case input && !looped && r.Address.IsLoopback() && r.Method == ipvs.Masquerading,
 		// crosses_local_route_boundary: only what is masqueraded to may

@@ -123,7 +123,7 @@ func (w *walk) depart(here, there []particle) {
 	here = w.atLink(netfilter.Egress, here)
 	for i, p := range here {
 		here[i].packet = w.changed(p.packet, func(p *packet) {
-			p.in, p.out = link{"lo", true}, noLink
+			p.in, p.out = loopback, noLink
 			p.done |= looping
 		})
 	}
@@ -208,10 +208,18 @@ func (w *walk) base(chain *netfilter.Chain, ps []particle) []particle {
 	w.merging.reset()
 	rules := w.gatherFellows(chain, len(ps))
 	for _, p := range ps {
-		for _, e := range w.runAsFellow(chain, rules, p.packet) {
+		exits, byLo := w.knownByLo(chain, p.packet)
+		if !byLo {
+			exits = w.runAsFellow(chain, rules, p.packet)
+		}
+		for _, e := range exits {
 			e.mass = w.through(p.mass, e.mass)
 			if len(e.mass) == 0 {
 				continue
+			}
+			if byLo {
+				out := w.packet(p.packet).out
+				e.packet = w.changed(e.packet, func(p *packet) { p.out = out })
 			}
 			e.trail = w.joined(p.trail, e.trail)
 			switch e.way {

@@ -59,7 +59,10 @@ type link struct {
 	known bool
 }
 
-var noLink = link{known: true}
+var (
+	noLink   = link{known: true}
+	loopback = link{name: "lo", known: true}
+)
 
 func (l link) hash() uint64 {
 	if l.name == "" {

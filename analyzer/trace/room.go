@@ -106,7 +106,7 @@ func (w *walk) clear() {
 	clear(w.unseen)
 	clear(w.toldUnseen[:])
 	w.remarks = nil
-	w.unrouted, w.routedFirst, w.anySource = false, false, false
+	w.unrouted, w.routedFirst, w.byTwoLinks, w.anySource = false, false, false, false
 	w.exits.reset()
 	w.trails.reset()
 	w.events.reset()

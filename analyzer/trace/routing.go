@@ -165,7 +165,7 @@ func (w *walk) routeOut(ps []particle, again bool) (here, there []particle) {
 	for _, p := range ps {
 		local, remote := w.whose(p)
 		if len(local.mass) > 0 {
-			local.packet = w.changed(local.packet, func(p *packet) { p.out = link{"lo", true} })
+			local.packet = w.changed(local.packet, func(p *packet) { p.out = loopback })
 			if again {
 				local.trail = w.note(p.trail, local.packet, "routed to the node itself")
 			}

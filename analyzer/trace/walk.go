@@ -30,7 +30,8 @@ type walk struct {
 	learner *walk // of rests; nil if none was needed
 
 	unrouted    bool // the packet passes output as one, whatever link it leaves by
-	routedFirst bool // it does not, for a rule looks at the link
+	routedFirst bool // it does not, for a rule looks at the link or asks whose its destination is
+	byTwoLinks  bool // those of both links pass output
 
 	learns bool // is the learner of another
 

@@ -29,6 +29,11 @@ type client struct {
 	// asked are the sets that rules have asked for the client, and what they
 	// answered.
 	asked []askedSet
+	// unkept says that there were more of them than are kept.
+	unkept bool
+	// looked says that a rule looked at destinations or the port for itself, and
+	// did not only ask sets for them.
+	looked bool
 }
 
 // ternary is an answer that may be open.
@@ -109,6 +114,7 @@ func (c *client) match(m netfilter.Match, cond *condition) ternary {
 		if m.Side == netfilter.Source {
 			return maybe
 		}
+		c.looked = true
 		for _, ports := range m.Ranges {
 			if ports.Contains(c.port) {
 				return ternaryOf(!m.Not)
@@ -133,6 +139,7 @@ func (c *client) match(m netfilter.Match, cond *condition) ternary {
 	case *netfilter.InSet:
 		return c.inSet(m)
 	case *netfilter.Compare:
+		c.looked = true
 		return c.compare(m, cond)
 	case *netfilter.Recent:
 		if m.Action == netfilter.RecentSet {
@@ -158,6 +165,7 @@ func (c *client) destination(net netfilter.Network) ternary {
 	if net.Prefix.Addr().IsLoopback() && c.local != no {
 		return no // nobody outside reaches the node's loopback addresses
 	}
+	c.looked = true
 	if len(c.to) == 0 {
 		return no
 	}
@@ -195,6 +203,7 @@ func (c *client) source(m *netfilter.Addr, cond *condition) ternary {
 }
 
 func (c *client) transport(m *netfilter.Transport) ternary {
+	c.looked = c.looked || m.DstPort.Set
 	switch {
 	case m.Protocol != c.protocol:
 		return no

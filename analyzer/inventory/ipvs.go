@@ -39,6 +39,7 @@ type balancer struct {
 	marking, refusing *netfilter.Chain
 	refusingFrom      *netfilter.Rule
 	firewallRule      *firewallRule // nil until it is asked for
+	walks             walks
 
 	// alone says that the node shows no other mode: what the objects ask for is
 	// to be found here, or nowhere.
@@ -113,6 +114,7 @@ type balancerMemory struct {
 	client              client
 	except              [4]netip.Prefix // for what its tests note
 	masquerade, refusal ruleWalk
+	path                []*netfilter.Rule
 	found               []SetElement
 }
 

@@ -108,9 +108,8 @@ func (b *balancer) judgeEntry(svc *ipvsService, e *ipvsDraft, own *ipvsDraft) *E
 	p := b.pools.pool(entry.Virtual)
 	e.own, e.pool = own, p
 	entry.Reason = e
-	c := b.clientTo(e)
-	refusal := b.refuse(e, c)
-	entry.Verdict = b.verdict(e, refusal.refused)
+	w := b.walk(e, b.clientTo(e))
+	entry.Verdict = b.verdict(e, w.refused)
 	if e.more != nil && e.more.at != nil { // what is not as it should be stands first
 		p = e.pool
 		e.more.listed, entry.Virtual = entry.Virtual, slices.Clone(entry.Virtual)
@@ -118,24 +117,21 @@ func (b *balancer) judgeEntry(svc *ipvsService, e *ipvsDraft, own *ipvsDraft) *E
 		entry.Virtual[0], entry.Virtual[i] = entry.Virtual[i], entry.Virtual[0]
 	}
 	entry.Endpoints = svc.endpoints(p)
-	masquerade, path := b.masquerade(e, c, p)
-	entry.Masquerade = masquerade
 	switch {
 	case entry.Verdict == NoEndpoints || entry.Verdict == Broken:
 		entry.Masquerade = MasqueradeNever
 	case len(entry.Virtual) == 0:
 		entry.Masquerade = MasqueradeUnknown
+	default:
+		entry.Masquerade = b.masquerade(e, &w, p)
 	}
-	if len(refusal.path) > 1 {
-		path = append(path, refusal.path...)
-	}
+	entry.Path = w.path
 	if entry.Verdict == Filtered || len(e.ranges()) > 0 {
 		if rule, _ := b.firewall(); rule != nil {
-			path = append(path, rule)
+			b.memory.path = append(append(b.memory.path[:0], w.path...), rule)
+			entry.Path = b.memory.paths.keep(b.memory.path)
 		}
 	}
-	entry.Path = b.memory.paths.keep(path)
-	b.memory.masquerade.path = path
 	return entry
 }
 

@@ -172,45 +172,49 @@ func (w *ruleWalk) refuse(r *netfilter.Rule, cond condition) ternary {
 	return cond.holds
 }
 
-// masquerade follows the packet to an entry through nat's PREROUTING. The path
-// that it gives is good until it is asked again.
-func (b *balancer) masquerade(e *ipvsDraft, c *client, p *pool) (Masquerading, []*netfilter.Rule) {
+// mark follows the packet to an entry through nat's PREROUTING. The walk is good
+// until it is asked again.
+func (b *balancer) mark(c *client) *ruleWalk {
 	w := b.memory.masquerade.begin()
-	switch {
-	case b.marking == nil && b.nat.Complete:
-		// kube-proxy's rules have gone: nothing is marked.
-	case b.marking == nil:
-		return MasqueradeUnknown, nil
-	default:
-		if b.entered != nil {
-			w.path = append(w.path, b.entered)
-		}
-		if b.entered != nil || !b.nat.Complete {
-			b.through(w, c, b.marking, yes)
-		}
-		if b.entered != nil && len(w.path) == 1 {
-			w.path = w.path[:0]
-		}
+	if b.marking == nil {
+		return w
 	}
+	if b.entered != nil {
+		w.path = append(w.path, b.entered)
+	}
+	if b.entered != nil || !b.nat.Complete {
+		b.through(w, c, b.marking, yes)
+	}
+	if b.entered != nil && len(w.path) == 1 {
+		w.path = w.path[:0]
+	}
+	return w
+}
+
+// masquerade tells what becomes of the source of packets that were marked, or not.
+func (b *balancer) masquerade(e *ipvsDraft, w *walked, p *pool) Masquerading {
 	switch {
+	case b.marking == nil && !b.nat.Complete:
+		return MasqueradeUnknown
+	// Without kube-proxy's rules in a table that is whole nothing is marked.
 	case b.masquerading != "":
-		return b.masquerading, w.path
+		return b.masquerading
 	case w.marked == maybe:
-		return MasqueradeUnknown, w.path
+		return MasqueradeUnknown
 	case w.marked == yes && w.detector:
-		return MasqueradeConditional, w.path
+		return MasqueradeConditional
 	case w.marked == yes:
-		return MasqueradeAlways, w.path
+		return MasqueradeAlways
 	}
 	// The packets of an endpoint of this node to itself are told by a set of
 	// their own.
 	switch b.localness(p, e.protocol).any {
 	case yes:
-		return MasqueradeHairpin, w.path
+		return MasqueradeHairpin
 	case maybe:
-		return MasqueradeUnknown, w.path
+		return MasqueradeUnknown
 	}
-	return MasqueradeNever, w.path
+	return MasqueradeNever
 }
 
 // jumpTo is the rule of one chain that leads to another, nil if none does.

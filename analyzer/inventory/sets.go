@@ -44,7 +44,9 @@ func (c *client) inSet(m *netfilter.InSet) ternary {
 	}
 	answer := c.askSet(set, m.Set.Sides)
 	if len(c.asked) < maxAsked {
-		c.asked = append(c.asked, askedSet{m.Set.Name, m.Set.Sides, answer})
+		c.asked = append(c.asked, askedSet{m.Set.Name, set, m.Set.Sides, answer})
+	} else {
+		c.unkept = true
 	}
 	return answer.xor(m.Not)
 }
@@ -53,6 +55,7 @@ func (c *client) inSet(m *netfilter.InSet) ternary {
 // for one set.
 type askedSet struct {
 	name   string
+	set    *netfilter.IPSet
 	sides  []netfilter.Side
 	answer ternary
 }

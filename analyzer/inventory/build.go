@@ -32,9 +32,12 @@ func Build(s *snapshot.Snapshot, graphs []*chaingraph.Graph) *Inventory {
 	if hasIPVS(s, inv.Mode) {
 		readIPVS(s, graphOf, inv)
 	}
+	balanced := inv.Services // sorted by family
 	readNFTables(s, graphOf, inv)
 	if inv.Mode == kubeproxy.IPVS || inv.Mode == kubeproxy.NFTables {
-		slices.SortStableFunc(inv.Services, compareServices)
+		if n := len(balanced); n < len(inv.Services) || n > 0 && balanced[0].Family != balanced[n-1].Family {
+			slices.SortStableFunc(inv.Services, compareServices)
+		}
 		return inv
 	}
 	for _, family := range []netfilter.Family{netfilter.IPv4, netfilter.IPv6} {

@@ -150,8 +150,11 @@ func (b *balancer) checkAddresses() {
 			b.addresses.add(v.Address, virtualAddress)
 		}
 	}
-	for _, a := range b.snapshot.Addresses {
-		addr := a.Prefix.Addr()
+	for i, a := range b.snapshot.Addresses {
+		if b.addresses.own[i]&virtualAddress != 0 {
+			continue
+		}
+		addr := a.Prefix.Addr() // which another interface may have, that is the first of them
 		if a.Interface == kubeproxy.IPVSInterface && ipvs.FamilyOf(addr) == b.family && !addr.IsLinkLocalUnicast() && b.addresses.of(addr)&virtualAddress == 0 {
 			b.mismatches = append(b.mismatches, Mismatch{Kind: AddressLeft, Address: addr})
 		}

@@ -52,7 +52,7 @@ func (p *program) readFlows(file string, inputs []string) ([]flows.Flow, error) 
 	default:
 		var f *os.File
 		if f, err = os.Open(file); err == nil {
-			content.Grow(int(min(sizeOf([]string{file}), flows.MaxBytes)) + 1)
+			content.Grow(int(min(p.sizeOf([]string{file}), flows.MaxBytes)) + 1)
 			err = readLimited(&content, f)
 			f.Close()
 		}

@@ -33,7 +33,7 @@ func (p *program) makeRoom(inputs []string) {
 	}
 	p.hasRoom = true
 	collectSeldom()
-	size := min(sizeOf(inputs), maxRoom)
+	size := min(p.sizeOf(inputs), maxRoom)
 	large := largePagesAreAskedFor()
 	if os.Getenv("GOGC") != "" || size < minRoom && !(large && size >= minRoom/2) {
 		return
@@ -54,19 +54,23 @@ const (
 )
 
 // sizeOf is how many bytes the inputs hold, as far as the file system tells.
-func sizeOf(inputs []string) int64 {
+func (p *program) sizeOf(inputs []string) int64 {
 	size := int64(0)
-	add := func(name string) {
-		if info, err := os.Stat(name); err == nil && info.Mode().IsRegular() {
+	add := func(info os.FileInfo, err error) {
+		if err == nil && info.Mode().IsRegular() {
 			size += info.Size()
 		}
 	}
 	for _, name := range inputs {
-		add(name)
+		if stdin, isFile := p.stdin.(*os.File); isFile && name == "-" {
+			add(stdin.Stat())
+			continue
+		}
+		add(os.Stat(name))
 		entries, err := os.ReadDir(name) // a recording's directory is flat
 		for _, e := range entries {
 			if err == nil {
-				add(filepath.Join(name, e.Name()))
+				add(os.Stat(filepath.Join(name, e.Name())))
 			}
 		}
 	}

@@ -141,6 +141,22 @@ func TestTooManyOutcomes(t *testing.T) {
 	}
 }
 
+// TestTooManySums has one outcome of each kind, whose chances depend on which of 24
+// endpoints are the node itself: each set of them has a chance of its own.
+func TestTooManySums(t *testing.T) {
+	var nat, endpoints strings.Builder
+	nat.WriteString("*nat\n-A PREROUTING -d 10.96.0.1/32 -j SVC\n")
+	for i := range 24 {
+		fmt.Fprintf(&nat, "-A SVC -m statistic --mode random --probability %.5f -j SEP%d\n", 1/float64(24-i), i)
+		fmt.Fprintf(&endpoints, "-A SEP%d -p tcp -j DNAT --to-destination 10.1.0.%d:80\n", i, i+1)
+	}
+	dump := nat.String() + endpoints.String() + "COMMIT\n*filter\n-A FORWARD -j REJECT --reject-with icmp-port-unreachable\n"
+	tr := follow(t, read(t, save(dump)), flow(trace.FromExternal, "198.51.100.7", "10.96.0.1:80"))
+	if got := summary(tr); !cmp.Equal(got, []string{"unknown"}) {
+		t.Errorf("got %q, want unknown", got)
+	}
+}
+
 // TestManyQuestions asks questions that do not multiply.
 func TestManyQuestions(t *testing.T) {
 	var b strings.Builder

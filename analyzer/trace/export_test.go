@@ -15,12 +15,12 @@ func (t *Tracer) CheckSum(f Flow) error {
 	}
 	w := newWalk(t, f, noSteps)
 	w.journey()
-	if w.spent {
-		return nil
-	}
 	var sum mass
 	for _, e := range w.endings {
 		sum = w.plus(sum, e.mass)
+	}
+	if w.spent || w.full() {
+		return nil
 	}
 	for _, s := range sum {
 		if !s.chance.IsCertain() {

@@ -21,12 +21,21 @@ var wholeMass = mass{{always, Certain}}
 // equal to it.
 func (m mass) isWhole() bool { return len(m) == 1 && m[0] == wholeMass[0] }
 
-// masses makes masses, of conditions that it holds as well.
+// masses makes masses, of conditions that it holds as well. Masses that were made
+// since it is full say nothing.
 type masses struct {
 	diagrams
 	products
-	terms slab[term]
+	terms    slab[term]
+	compared int // terms with others
 }
+
+// maxCompared bounds the time for sums of masses with many terms: twenty
+// questions, each with a chance of its own, make a million of them.
+const maxCompared = 1 << 22
+
+// full reports whether there is too much to tell apart.
+func (d *masses) full() bool { return d.diagrams.full() || d.compared > maxCompared }
 
 // only is the part of the mass for which the condition holds.
 func (d *masses) only(m mass, c condition) mass {
@@ -66,6 +75,9 @@ func (d *masses) through(m, n mass) mass {
 	case len(n) == 1:
 		return d.share(d.only(m, n[0].when), n[0].chance)
 	}
+	if d.compared += len(m) * len(n); d.full() {
+		return m
+	}
 	var out mass
 	for _, x := range m {
 		for _, y := range n {
@@ -79,6 +91,7 @@ func (d *masses) through(m, n mass) mass {
 
 // insert adds a term that excludes all others.
 func (d *masses) insert(m mass, t term) mass {
+	d.compared += len(m)
 	for i := range m {
 		if m[i].chance.Equal(t.chance) {
 			m[i].when = d.or(m[i].when, t.when)
@@ -97,6 +110,9 @@ func (d *masses) plus(m, n mass) mass {
 	case len(m) == 0:
 		return n
 	case len(n) == 0:
+		return m
+	}
+	if d.compared += len(m) * len(n); d.full() {
 		return m
 	}
 	meet := false

@@ -72,17 +72,12 @@ func TestFellowsAreExact(t *testing.T) {
 			sameAsAlone(rt, read(t, dump), flows)
 		})
 	})
-	for _, name := range []string{"service-zoo", "ipvs-service-zoo"} {
+	for _, name := range []string{"service-zoo", "ipvs-service-zoo", "nftables-service-zoo"} {
 		t.Run(name, func(t *testing.T) {
 			s := sample(t, name)
 			alone := *s
 			alone.Addresses, alone.Routes = nil, nil
-			var flows []trace.Flow
-			for _, to := range destinations(s) {
-				for _, from := range []trace.Origin{trace.FromExternal, trace.FromPod, trace.FromNode} {
-					flows = append(flows, trace.Flow{From: from, Destination: to.address, Port: to.port, Protocol: to.protocol})
-				}
-			}
+			flows := flowsToAll(s)
 			sameAsAlone(t, s, flows)
 			sameAsAlone(t, &alone, flows)
 		})

@@ -82,6 +82,16 @@ type dialled struct {
 	port     uint16
 }
 
+// flowsToAll are flows to all destinations that rules name, from everywhere.
+func flowsToAll(s *snapshot.Snapshot) (flows []trace.Flow) {
+	for _, to := range destinations(s) {
+		for _, from := range []trace.Origin{trace.FromExternal, trace.FromPod, trace.FromNode} {
+			flows = append(flows, trace.Flow{From: from, Destination: to.address, Port: to.port, Protocol: to.protocol})
+		}
+	}
+	return flows
+}
+
 // destinations are what the rules of a snapshot name: every single address
 // with every port beside it, node ports on the node's address, and each with
 // the next port, which may be nobody's.

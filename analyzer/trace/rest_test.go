@@ -73,12 +73,7 @@ func TestRestsAreExact(t *testing.T) {
 			s := sample(t, name)
 			alone := *s
 			alone.Addresses, alone.Routes = nil, nil
-			var flows []trace.Flow
-			for _, to := range destinations(s) {
-				for _, from := range []trace.Origin{trace.FromExternal, trace.FromPod, trace.FromNode} {
-					flows = append(flows, trace.Flow{From: from, Destination: to.address, Port: to.port, Protocol: to.protocol})
-				}
-			}
+			flows := flowsToAll(s)
 			same(t, s, flows)
 			same(t, &alone, flows)
 		})

@@ -31,7 +31,7 @@ func flowsFlag(command *cobra.Command, file *string) {
 
 // readFlows reads a FLOWS file.
 func (p *program) readFlows(file string, inputs []string) ([]flows.Flow, error) {
-	p.makeRoom(append(slices.Clone(inputs), file))
+	p.makeRoom(append(slices.Clone(inputs), file), toRead)
 	var content strings.Builder
 	var err error
 	name, isSample := strings.CutPrefix(file, samplePrefix)
@@ -88,6 +88,7 @@ type asExpected struct{ is, usualSource bool }
 // followAll traces flows over what the inputs hold, and has them written. No
 // flow is followed unless all can be.
 func (p *program) followAll(inputs []string, list []flows.Flow, d detail, write func(report.Traces) error) error {
+	p.makeRoom(inputs, toRead)
 	a, err := p.analyze(inputs, analyzer.ForPackets)
 	if a == nil {
 		return err

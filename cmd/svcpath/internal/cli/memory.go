@@ -19,38 +19,43 @@ func collectSeldom() {
 }
 
 // makeRoom prepares the heap to grow to eight times what the inputs hold before
-// the collector looks at it for the first time, in large pages where the system
-// gives them to who asks: a page that is touched for the first time costs up to
-// several microseconds, and of small ones a dump of 35 MB takes thirty thousand.
+// the collector looks at it for the first time, and where the system lets us it has
+// the pages made that will be needed in any case: one that is touched for the first
+// time costs up to several microseconds, and a dump of 35 MB takes thirty thousand.
 //
 // The collector takes what it finds alive for a part of the heap, whether
 // somebody has written to it or not, and looks again when there is five times as
 // much. What it finds dead is what the heap grows into first. The first call counts,
-// with all inputs that will be read.
-func (p *program) makeRoom(inputs []string) {
+// with all inputs that will be read, and needs is how many times what they hold is
+// needed for certain.
+func (p *program) makeRoom(inputs []string, needs float64) {
 	if p.hasRoom {
 		return
 	}
 	p.hasRoom = true
 	collectSeldom()
 	size := min(p.sizeOf(inputs), maxRoom)
-	large := largePagesAreAskedFor()
-	if os.Getenv("GOGC") != "" || size < minRoom && !(large && size >= minRoom/2) {
+	if os.Getenv("GOGC") != "" || size < minRoom {
 		return
 	}
 	debug.SetGCPercent(-1) // until both are allocated
 	alive := make([]byte, 2*size)
-	if large {
-		_ = largePages(8 * size) // and given back
-	}
+	_ = roomOf(8*size, min(int64(needs*float64(size)), maxTouched)) // and given back
 	runtime.GC()
 	runtime.KeepAlive(alive)
 	collectSeldom()
 }
 
+// What a dump of iptables needs, which needs least, of what its text holds.
 const (
-	minRoom = 2 << 20 // of input; eight times less fits in the smallest heap, of 16 MiB
-	maxRoom = 1 << 30
+	toRead    = 2.5 // the text and the model
+	toExplain = 3.5 // and inventory and graph
+)
+
+const (
+	minRoom    = 1 << 20 // of input; eight times less is soon read
+	maxRoom    = 1 << 30
+	maxTouched = 1 << 29 // an input may not be what it is thought to be
 )
 
 // sizeOf is how many bytes the inputs hold, as far as the file system tells.

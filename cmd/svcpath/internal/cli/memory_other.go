@@ -2,7 +2,5 @@
 
 package cli
 
-// largePagesAreAskedFor reports that nobody is asked for large pages: only Linux is.
-func largePagesAreAskedFor() bool { return false }
-
-func largePages(int64) []byte { return nil }
+// roomOf is nothing: only Linux is asked for pages.
+func roomOf(_, _ int64) []byte { return nil }

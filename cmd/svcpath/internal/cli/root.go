@@ -111,7 +111,7 @@ func needsInput(_ *cobra.Command, args []string) error {
 func (p *program) analyze(inputs []string, analyze func(*snapshot.Snapshot) *analyzer.Analysis) (*analyzer.Analysis, error) {
 	done := p.showProgress("analyzing")
 	defer done()
-	p.makeRoom(inputs)
+	p.makeRoom(inputs, toExplain)
 	snap, err := capture.Open(inputs, capture.Options{
 		NodeIPs: p.nodeIPs, PodCIDRs: p.podCIDRs, Strict: p.strict, Stdin: p.stdin,
 	})

@@ -188,13 +188,17 @@ func TestSortedServices(t *testing.T) {
 		b := &balancer{}
 		for range 60 {
 			svc := &ipvsService{}
-			svc.Family, svc.Protocol, svc.Port = netfilter.IPv4, []uint8{netfilter.TCP, netfilter.UDP, netfilter.SCTP}[r.IntN(3)], uint16(r.IntN(3))
+			svc.Family, svc.Protocol, svc.Port = netfilter.IPv4, []uint8{netfilter.TCP, netfilter.UDP, netfilter.SCTP, netfilter.ICMP}[r.IntN(4)], uint16(r.IntN(3))
 			if r.IntN(4) == 0 {
 				svc.Object, svc.Namespace, svc.Name = &someObject, "ns", string(rune('a'+r.IntN(3)))
 			}
 			e := &Entry{Kind: kinds[r.IntN(4)], Port: uint16(r.IntN(2))}
 			for range r.IntN(3) {
-				e.Addresses = append(e.Addresses, netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 0, 0, byte(r.IntN(3))}), 32))
+				a := netip.AddrFrom4([4]byte{10, 0, 0, byte(r.IntN(3))})
+				if r.IntN(8) == 0 {
+					a = netip.AddrFrom16(a.As16())
+				}
+				e.Addresses = append(e.Addresses, netip.PrefixFrom(a, a.BitLen()))
 			}
 			svc.Entries = []*Entry{e}
 			b.places = append(b.places, b.place(&svc.Service))

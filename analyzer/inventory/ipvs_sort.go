@@ -2,31 +2,39 @@ package inventory
 
 import (
 	"cmp"
-	"net/netip"
+	"encoding/binary"
 	"slices"
 
 	"github.com/svcpath/svcpath/analyzer/netfilter"
 )
 
-// A servicePlace is what compareServices asks of a service without a name. It
-// asks over and over, and finds it in several places of the memory.
+// A servicePlace is what compareServices asks of a service without a name, as a
+// number. It asks over and over, and finds it in several places of the memory.
 type servicePlace struct {
-	service  *Service
-	number   int  // in the order of the input
-	named    bool // which leaves the rest aside
-	protocol string
-	port     uint16
-	kind     int          // of its first entry
-	address  netip.Prefix // of that
+	number  uint64 // 0 for one with a name, or without a protocol that services have
+	service *Service
+	nth     int // in the order of the input
 }
 
-// place is the next service's.
+// place is the next service's. The number is larger for what compareServices finds
+// larger: the protocol by its name, the port, and the kind and the address of the
+// first entry. Those that it does not tell apart are compared all the same.
 func (b *balancer) place(svc *Service) servicePlace {
-	p := servicePlace{service: svc, number: len(b.places), named: svc.Object != nil, protocol: netfilter.ProtocolName(svc.Protocol), port: svc.Port}
-	first := svc.Entries[0] // it is made for one
-	if p.kind = first.Kind.order(); len(first.Addresses) > 0 {
-		p.address = first.Addresses[0]
+	p := servicePlace{service: svc, nth: len(b.places)}
+	protocol := slices.Index([]uint8{netfilter.SCTP, netfilter.TCP, netfilter.UDP}, svc.Protocol)
+	if svc.Object != nil || protocol < 0 {
+		return p
 	}
+	first := svc.Entries[0] // it is made for one
+	address := uint64(0)
+	if len(first.Addresses) > 0 {
+		address = 1 << 33 // an IPv6 one, which are not told apart
+		if a := first.Addresses[0].Addr(); a.Is4() {
+			four := a.As4()
+			address = 1 + uint64(binary.BigEndian.Uint32(four[:]))
+		}
+	}
+	p.number = uint64(1+protocol)<<56 | uint64(svc.Port)<<40 | uint64(first.Kind.order())<<36 | address
 	return p
 }
 
@@ -44,19 +52,8 @@ func (b *balancer) sorted() []*Service {
 // comparePlaces is compareServices for services of one family, and leaves none
 // undecided.
 func comparePlaces(a, b servicePlace) int {
-	if !a.named && !b.named {
-		if order := cmp.Compare(a.protocol, b.protocol); order != 0 {
-			return order
-		}
-		if order := cmp.Compare(a.port, b.port); order != 0 {
-			return order
-		}
-		if order := cmp.Compare(a.kind, b.kind); order != 0 {
-			return order
-		}
-		if order := comparePrefixes(a.address, b.address); order != 0 {
-			return order
-		}
+	if a.number != b.number && a.number != 0 && b.number != 0 {
+		return cmp.Compare(a.number, b.number)
 	}
-	return cmp.Or(compareServices(a.service, b.service), cmp.Compare(a.number, b.number))
+	return cmp.Or(compareServices(a.service, b.service), cmp.Compare(a.nth, b.nth))
 }

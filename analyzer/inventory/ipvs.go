@@ -69,7 +69,7 @@ const (
 	ownAddress     addressUse = 1 << iota // of an interface of the node
 	nodeAddress                           // of one that is not kube-ipvs0
 	serviceAddress                        // of kube-ipvs0, or of the set that lists services' addresses
-	virtualAddress                        // of a virtual server
+	virtualAddress                        // of a virtual server; noted of the node's own
 )
 
 // addressUses are the uses of addresses: those of the node's by their numbers,
@@ -90,6 +90,16 @@ func (u *addressUses) of(a netip.Addr) addressUse {
 		return u.own[n]
 	}
 	return u.others[a]
+}
+
+// ofVirtual is of, for the address of a virtual server. It notes that one has it.
+func (u *addressUses) ofVirtual(a netip.Addr) addressUse {
+	n := u.index.Number(a)
+	if n < 0 {
+		return u.others[a]
+	}
+	u.own[n] |= virtualAddress
+	return u.own[n]
 }
 
 func (u *addressUses) add(a netip.Addr, use addressUse) {
@@ -207,9 +217,6 @@ func newBalancer(s *snapshot.Snapshot, family netfilter.Family, nat, filter *net
 	b.readMarks()
 	b.readRules()
 	b.loopBack = b.set(kubeproxy.LoopBackSet)
-	for _, k := range kindSets {
-		b.kinds = append(b.kinds, newKindSet(b.set(k.name), k.kind))
-	}
 	if b.table != nil {
 		for _, v := range b.table.Services() {
 			if v.Family == family && v.Mark == 0 && v.Address.IsValid() {
@@ -219,6 +226,9 @@ func newBalancer(s *snapshot.Snapshot, family netfilter.Family, nat, filter *net
 	}
 	b.pools = newPools(b.table, b.virtual/2) // an entry often has another's
 	b.drafts = newIPVSDrafts(b.table, family)
+	for _, k := range kindSets {
+		b.kinds = append(b.kinds, newKindSet(b.set(k.name), k.kind, &b.drafts))
+	}
 	listed := b.set(kubeproxy.IPVSAddressesSet)
 	b.addresses = newAddressUses(s)
 	loopback := false
@@ -290,10 +300,9 @@ func (b *balancer) isLocal(a netip.Addr, use addressUse) (local, known bool) {
 	return use&ownAddress != 0 || a.IsLoopback(), b.hasOwn
 }
 
-// onNode tells whether an address is one of the node's own, those of
-// kube-ipvs0 aside.
-func (b *balancer) onNode(a netip.Addr) ternary {
-	use := b.addresses.of(a)
+// onNode tells whether an address with this use is one of the node's own, those
+// of kube-ipvs0 aside.
+func (b *balancer) onNode(use addressUse) ternary {
 	switch {
 	case use&nodeAddress != 0:
 		return yes

@@ -31,6 +31,17 @@ func (drafts *ipvsDrafts) virtual(d dial) *ipvs.VirtualServer {
 	return drafts.table.Service(ipvs.Key{Family: drafts.family, Protocol: d.protocol, Address: d.address, Port: d.port})
 }
 
+// keyed are the virtual servers of an entry where the text tells the addresses and
+// ports of all; else nil. That of an entry with one address is dialled as it is.
+func (e *ipvsDraft) keyed() []*ipvs.VirtualServer {
+	for _, v := range e.entry.Virtual {
+		if _, hasKey := v.Key(); !hasKey {
+			return nil
+		}
+	}
+	return e.entry.Virtual
+}
+
 // get is the draft of a dial and its virtual server, nil until there is one.
 func (drafts *ipvsDrafts) get(v *ipvs.VirtualServer, d dial) *ipvsDraft {
 	if v != nil {

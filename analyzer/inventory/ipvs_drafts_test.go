@@ -29,7 +29,7 @@ func TestDrafts(t *testing.T) {
 			}
 			table.Add(v)
 		}
-		b := &balancer{table: table, drafts: newIPVSDrafts(table, netfilter.IPv4)}
+		b := &balancer{table: table, drafts: newIPVSDrafts(table, netfilter.IPv4), addresses: newAddressUses(&snapshot.Snapshot{})}
 		known := map[dial]*ipvsDraft{}
 		check := func(d dial, got *ipvsDraft) {
 			if want := known[d]; want != nil {
@@ -47,7 +47,7 @@ func TestDrafts(t *testing.T) {
 			if kind == NodePort {
 				d.address = netip.Addr{}
 			}
-			check(d, b.draftOf(v, kind, true))
+			check(d, b.draftOf(v, 0, kind, true))
 		}
 		for range 60 {
 			d := dial{address(), protocol(), uint16(r.IntN(4))}
@@ -92,7 +92,7 @@ func TestEntered(t *testing.T) {
 		entries := func(all bool) (list []ipvsDraft) {
 			b := &balancer{table: table, drafts: newIPVSDrafts(table, netfilter.IPv4), builder: &builder{}, addresses: newAddressUses(&snapshot.Snapshot{})}
 			for i, k := range kindSets {
-				b.kinds = append(b.kinds, newKindSet(sets[i], k.kind))
+				b.kinds = append(b.kinds, newKindSet(sets[i], k.kind, &b.drafts))
 			}
 			for _, v := range table.Services() {
 				b.addVirtual(v)

@@ -18,6 +18,7 @@ type ipvsDraft struct {
 	claim   *claim // nil for none
 	service *ipvsService
 	alike   *ipvsDraft // the next of pool.clusterIPs
+	use     addressUse // of the address
 	// local tells whether the entry is under externalTrafficPolicy Local.
 	local   ternary
 	guessed bool
@@ -26,16 +27,25 @@ type ipvsDraft struct {
 
 // What the sets hold for kinds of entries. Of an entry that is in several, the
 // first counts: kube-proxy asks the load balancers' set first.
-var kindSets = []struct {
+var kindSets = [...]struct {
 	name string
 	kind Kind
 }{
-	{kubeproxy.LoadBalancerSet, LoadBalancerIP},
-	{kubeproxy.LoadBalancerLocal, LoadBalancerIP},
-	{kubeproxy.ClusterIPSet, ClusterIP},
-	{kubeproxy.ExternalIPSet, ExternalIP},
-	{kubeproxy.ExternalIPLocalSet, ExternalIP},
+	loadBalancers:      {kubeproxy.LoadBalancerSet, LoadBalancerIP},
+	localLoadBalancers: {kubeproxy.LoadBalancerLocal, LoadBalancerIP},
+	clusterIPs:         {kubeproxy.ClusterIPSet, ClusterIP},
+	externalIPs:        {kubeproxy.ExternalIPSet, ExternalIP},
+	localExternalIPs:   {kubeproxy.ExternalIPLocalSet, ExternalIP},
 }
+
+// The places of those in balancer.kinds.
+const (
+	loadBalancers = iota
+	localLoadBalancers
+	clusterIPs
+	externalIPs
+	localExternalIPs
+)
 
 // A kindSet is a set of the family, nil when it was not captured, and the kind of
 // entries that it holds.
@@ -45,21 +55,80 @@ type kindSet struct {
 	// entered are the elements that have an entry of this kind already, by their
 	// numbers.
 	entered []bool
+	// of are the elements for virtual servers, by the numbers of those, from 1; 0
+	// for none. It is nil where the set has to be asked.
+	of []uint32
 }
 
-func newKindSet(set *netfilter.IPSet, kind Kind) *kindSet {
+// newKindSet looks for the virtual servers of the elements, and not for the
+// elements of the virtual servers: there are more of these, and for each of them
+// every set would be asked, by more than one question.
+func newKindSet(set *netfilter.IPSet, kind Kind, drafts *ipvsDrafts) *kindSet {
 	k := &kindSet{set: set, kind: kind}
-	if set != nil {
-		k.entered = make([]bool, set.NumElements())
+	if set == nil {
+		return k
 	}
+	k.entered = make([]bool, set.NumElements())
+	if set.Type != netfilter.HashIPPort || drafts.table == nil {
+		return k
+	}
+	of := make([]uint32, len(drafts.table.Services()))
+	for i := range set.NumElements() {
+		if !set.IsExact(i) {
+			return k
+		}
+		if v := drafts.virtual(elementDial(set.Element(i))); v != nil && of[v.Number()] == 0 {
+			of[v.Number()] = uint32(i) + 1
+		}
+	}
+	k.of = of
 	return k
 }
 
-// tells reports whether the set tells that a dial is of its kind. The dial gets
-// an entry for that.
-func (k *kindSet) tells(d dial) bool {
+// holds is holds of a dial and the virtual server with the key that it is, nil
+// for none.
+func (k *kindSet) holds(v *ipvs.VirtualServer, d dial, found []SetElement) (elements []SetElement, answer ternary) {
+	if k.of == nil || v == nil {
+		return holds(k.set, d, found)
+	}
+	switch n := k.of[v.Number()]; {
+	case n != 0:
+		return append(found, SetElement{k.set, int(n - 1)}), yes
+	case k.set.Complete:
+		return found, no
+	}
+	return found, maybe
+}
+
+// has is the answer that the set gives for all of some virtual servers, by their
+// addresses and ports. known is false where the set has to be asked.
+func (k *kindSet) has(virtual []*ipvs.VirtualServer) (answer ternary, known bool) {
+	if k.of == nil || len(virtual) == 0 {
+		return maybe, false
+	}
+	in := 0
+	for _, v := range virtual {
+		if _, hasKey := v.Key(); !hasKey {
+			return maybe, false
+		}
+		if k.of[v.Number()] != 0 {
+			in++
+		}
+	}
+	switch {
+	case in == len(virtual):
+		return yes, true
+	case in == 0 && k.set.Complete:
+		return no, true
+	}
+	return maybe, true
+}
+
+// tells reports whether the set tells that a dial is of its kind; v is as for
+// holds. The dial gets an entry for that.
+func (k *kindSet) tells(v *ipvs.VirtualServer, d dial) bool {
 	var room [4]SetElement
-	found, in := holds(k.set, d, room[:0])
+	found, in := k.holds(v, d, room[:0])
 	for _, e := range found {
 		if k.set.Type == netfilter.HashIPPort && k.set.IsExact(e.Number) || elementDial(k.set.Element(e.Number)) == d {
 			k.entered[e.Number] = true
@@ -108,26 +177,31 @@ func compareDials(x, y dial) int {
 // draft is the entry of a dial, made when there is none. Once it is known what
 // kind of entry it is, nobody's guess counts.
 func (b *balancer) draft(d dial, kind Kind, assumed bool) *ipvsDraft {
-	return b.draftAt(b.drafts.virtual(d), d, kind, assumed)
+	var use addressUse
+	if d.address.IsValid() {
+		use = b.addresses.of(d.address)
+	}
+	return b.draftAt(b.drafts.virtual(d), d, use, kind, assumed)
 }
 
 // draftOf is the entry of a virtual server.
-func (b *balancer) draftOf(v *ipvs.VirtualServer, kind Kind, assumed bool) *ipvsDraft {
+func (b *balancer) draftOf(v *ipvs.VirtualServer, use addressUse, kind Kind, assumed bool) *ipvsDraft {
 	d := dial{v.Address, v.Protocol, v.Port}
 	if kind == NodePort {
 		d.address = netip.Addr{}
 	} else if _, hasKey := v.Key(); hasKey {
-		return b.draftAt(v, d, kind, assumed)
+		return b.draftAt(v, d, use, kind, assumed)
 	}
 	return b.draft(d, kind, assumed)
 }
 
-// draftAt is draft, where the virtual server of the dial is known.
-func (b *balancer) draftAt(v *ipvs.VirtualServer, d dial, kind Kind, assumed bool) *ipvsDraft {
+// draftAt is draft, where the virtual server of the dial and the use of its
+// address are known.
+func (b *balancer) draftAt(v *ipvs.VirtualServer, d dial, use addressUse, kind Kind, assumed bool) *ipvsDraft {
 	e := b.drafts.get(v, d)
 	if e == nil {
 		e = b.memory.drafts.one()
-		e.dial, e.entry.Kind, e.entry.KindAssumed = d, kind, assumed
+		e.dial, e.use, e.entry.Kind, e.entry.KindAssumed = d, use, kind, assumed
 		e.claim = b.claimOf(d)
 		b.drafts.put(v, e)
 		b.order = append(b.order, e)
@@ -138,8 +212,9 @@ func (b *balancer) draftAt(v *ipvs.VirtualServer, d dial, kind Kind, assumed boo
 }
 
 func (b *balancer) addVirtual(v *ipvs.VirtualServer) {
-	kind, assumed := b.kindOf(dial{v.Address, v.Protocol, v.Port})
-	e := b.draftOf(v, kind, assumed)
+	use := b.addresses.ofVirtual(v.Address)
+	kind, assumed := b.kindOf(v, use)
+	e := b.draftOf(v, use, kind, assumed)
 	if e.entry.Virtual == nil {
 		n := v.Number() // most have one; it is the table's list
 		e.entry.Virtual = b.table.Services()[n : n+1 : n+1]
@@ -148,18 +223,22 @@ func (b *balancer) addVirtual(v *ipvs.VirtualServer) {
 	e.entry.Virtual = append(e.entry.Virtual, v)
 }
 
-// kindOf tells what a virtual server is for.
-func (b *balancer) kindOf(d dial) (kind Kind, assumed bool) {
+// kindOf tells what a virtual server is for, whose address has this use.
+func (b *balancer) kindOf(v *ipvs.VirtualServer, use addressUse) (kind Kind, assumed bool) {
+	d := dial{v.Address, v.Protocol, v.Port}
 	if c := b.claimOf(d); c != nil {
 		return c.kind, false
 	}
+	if _, hasKey := v.Key(); !hasKey {
+		v = nil
+	}
 	for _, k := range b.kinds {
-		if k.tells(d) {
+		if k.tells(v, d) {
 			return k.kind, false
 		}
 	}
 	anywhere := dial{protocol: d.protocol, port: d.port}
-	if b.onNode(d.address) != no {
+	if b.onNode(use) != no {
 		if b.claimOf(anywhere) != nil {
 			return NodePort, false
 		}
@@ -173,7 +252,7 @@ func (b *balancer) kindOf(d dial) (kind Kind, assumed bool) {
 	// and node ports are usually of --service-node-port-range's default.
 	const firstNodePort, lastNodePort = 30000, 32767
 	inRange := d.port >= firstNodePort && d.port <= lastNodePort
-	switch onNode := b.onNode(d.address); {
+	switch onNode := b.onNode(use); {
 	case onNode == yes && !inRange:
 		return ExternalIP, true
 	case onNode != no && inRange:
@@ -188,9 +267,9 @@ func (b *balancer) addFromSets() {
 		if k.set == nil || k.set.Type != netfilter.HashIPPort {
 			continue
 		}
-		for i, e := range k.set.Elements() {
-			if !k.entered[i] {
-				b.draft(elementDial(e), k.kind, false)
+		for i, entered := range k.entered {
+			if !entered {
+				b.draft(elementDial(k.set.Element(i)), k.kind, false)
 			}
 		}
 	}
@@ -214,17 +293,26 @@ func (b *balancer) addElements(e *ipvsDraft) {
 		all, in = holds(b.set(name), e.dial, all)
 		return in
 	}
+	keyed := e.keyed()
+	addOf := func(set int) (in ternary) {
+		var v *ipvs.VirtualServer
+		if len(keyed) > 0 {
+			v = keyed[0]
+		}
+		all, in = b.kinds[set].holds(v, e.dial, all)
+		return in
+	}
 	switch e.entry.Kind {
 	case ClusterIP:
-		add(kubeproxy.ClusterIPSet)
+		addOf(clusterIPs)
 		local = no
 	case LoadBalancerIP:
-		add(kubeproxy.LoadBalancerSet)
-		local = add(kubeproxy.LoadBalancerLocal)
+		addOf(loadBalancers)
+		local = addOf(localLoadBalancers)
 		add(kubeproxy.LoadBalancerFW)
 	case ExternalIP:
-		add(kubeproxy.ExternalIPSet)
-		local = add(kubeproxy.ExternalIPLocalSet)
+		addOf(externalIPs)
+		local = addOf(localExternalIPs)
 	case NodePort:
 		name, locals := kubeproxy.NodePortSets(e.protocol)
 		add(name)

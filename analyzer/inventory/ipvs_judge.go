@@ -164,7 +164,7 @@ func (b *balancer) verdict(e *ipvsDraft, refused ternary) Verdict {
 		return because(Unknown, maybeElse)
 	}
 	if e.entry.Kind != NodePort && b.nodeAddressesKnown {
-		if local, known := b.isLocal(e.address, b.addresses.of(e.address)); known && !local {
+		if local, known := b.isLocal(e.address, e.use); known && !local {
 			return because(Broken, notOnNode)
 		}
 	}

@@ -145,11 +145,6 @@ func (b *balancer) checkAddresses() {
 	if !b.table.Complete {
 		return
 	}
-	for _, v := range b.table.Services() {
-		if use := b.addresses.of(v.Address); use&(ownAddress|virtualAddress) == ownAddress {
-			b.addresses.add(v.Address, virtualAddress)
-		}
-	}
 	for i, a := range b.snapshot.Addresses {
 		if b.addresses.own[i]&virtualAddress != 0 {
 			continue

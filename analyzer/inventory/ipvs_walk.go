@@ -80,10 +80,9 @@ func (b *balancer) clientTo(e *ipvsDraft) *client {
 		return c
 	}
 	c.to = append(c.to, e.address)
-	use := b.addresses.of(e.address)
-	if local, known := b.isLocal(e.address, use); known {
+	if local, known := b.isLocal(e.address, e.use); known {
 		c.local = ternaryOf(local)
-	} else if use&serviceAddress != 0 {
+	} else if e.use&serviceAddress != 0 {
 		c.local = yes // kube-proxy lists what it has put on kube-ipvs0
 	}
 	return c

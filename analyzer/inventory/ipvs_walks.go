@@ -31,6 +31,7 @@ type walkBegin struct {
 type walkPlace struct {
 	set   *netfilter.IPSet
 	sides []netfilter.Side
+	kind  *kindSet            // the set, where it is asked for a destination; nil for another
 	next  [yes + 1]*walkPlace // by its answer
 
 	// ended is the end; nil where that is not known yet, or rests on more than
@@ -60,7 +61,14 @@ func (b *balancer) walk(e *ipvsDraft, c *client) walked {
 	}
 	p := first
 	for p.set != nil {
-		p = p.behind(c.askSet(p.set, p.sides))
+		answer, known := maybe, false
+		if p.kind != nil {
+			answer, known = p.kind.has(e.entry.Virtual)
+		}
+		if !known {
+			answer = c.askSet(p.set, p.sides)
+		}
+		p = p.behind(answer)
 	}
 	if p.ended != nil {
 		return *p.ended
@@ -73,12 +81,23 @@ func (b *balancer) walk(e *ipvsDraft, c *client) walked {
 	default:
 		p = first
 		for _, a := range c.asked {
-			p.set, p.sides = a.set, a.sides
+			p.set, p.sides, p.kind = a.set, a.sides, b.kindSet(a.set, a.sides)
 			p = p.behind(a.answer)
 		}
 		p.ended = &w
 	}
 	return w
+}
+
+// kindSet is a set of those that hold kinds of entries, asked by these sides for
+// a destination's address and port; nil for another.
+func (b *balancer) kindSet(set *netfilter.IPSet, sides []netfilter.Side) *kindSet {
+	for _, k := range b.kinds {
+		if k.set == set && len(sides) > 1 && sides[0] == netfilter.Destination && sides[1] == netfilter.Destination {
+			return k
+		}
+	}
+	return nil
 }
 
 // walkAlone goes through the rules for one entry.

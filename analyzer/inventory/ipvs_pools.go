@@ -89,6 +89,10 @@ func (p *pools) read(v *ipvs.VirtualServer) *pool {
 		}
 	}
 	q.order = append(p.orders.list(len(taking)), taking...)
+	if even, ok := v.EvenShare(); ok && len(taking) > 0 {
+		q.even = p.share(even)
+		return q
+	}
 	var certain bool
 	if p.ratios, certain = v.AppendShares(p.ratios[:0]); !certain || len(taking) == 0 {
 		return q

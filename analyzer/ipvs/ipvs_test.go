@@ -3,6 +3,7 @@ package ipvs_test
 import (
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"strconv"
 	"testing"
 
@@ -120,6 +121,13 @@ func TestShares(t *testing.T) {
 		if diff := cmp.Diff(test.want, got); ok && diff != "" {
 			t.Errorf("%s %v:\n%s", test.scheduler, test.weights, diff)
 		}
+		even, isEven := added.EvenShare()
+		if want := ok && test.scheduler == "rr" && slices.Max(append(test.weights, 0)) > 0; isEven != want {
+			t.Errorf("%s %v: shares that are even: %v", test.scheduler, test.weights, isEven)
+		}
+		if isEven && slices.ContainsFunc(got, func(s ipvs.Share) bool { return s.Num > 0 && s != even }) {
+			t.Errorf("%s %v: %v, and each is said to get %v", test.scheduler, test.weights, got, even)
+		}
 	}
 }
 
@@ -134,6 +142,9 @@ func TestSharesThatNothingTells(t *testing.T) {
 	}
 	full.SetDetails(ipvs.Details{UpperThreshold: 10, ThresholdsKnown: true})
 	v.SetServer(1, full)
+	if _, ok := v.EvenShare(); ok {
+		t.Error("the second server is passed over once it has 10 connections, and yet it gets as much as the first")
+	}
 	if _, ok := v.Shares(); ok {
 		t.Error("the second server is passed over once it has 10 connections, and yet its share is certain")
 	}
@@ -145,6 +156,9 @@ func TestSharesThatNothingTells(t *testing.T) {
 	}
 	full.WeightKnown, v.Partial = true, true
 	v.SetServer(1, full)
+	if _, ok := v.EvenShare(); ok {
+		t.Error("there may be more servers, and yet each gets as much")
+	}
 	if _, ok := v.Shares(); ok {
 		t.Error("there may be more servers, and yet the shares are certain")
 	}

@@ -15,6 +15,26 @@ func (v *VirtualServer) Shares() (shares []Share, ok bool) {
 	return v.AppendShares(make([]Share, 0, v.NumServers()))
 }
 
+// EvenShare is the part that each real server gets which gets any, where that is so
+// by the scheduler alone. ok is false where it is not so, or not certain; Shares
+// may tell all the same.
+func (v *VirtualServer) EvenShare() (share Share, ok bool) {
+	if v.Partial || v.Scheduler.Sharing() != EqualSharing {
+		return Share{}, false
+	}
+	usable := uint64(0)
+	for i := range v.NumServers() {
+		takes, certain := v.ServerTakes(i)
+		if !certain {
+			return Share{}, false
+		}
+		if takes {
+			usable++
+		}
+	}
+	return Share{1, usable}, usable > 0
+}
+
 // AppendShares appends Shares to a slice without elements.
 func (v *VirtualServer) AppendShares(room []Share) (shares []Share, ok bool) {
 	shares = append(room, make([]Share, v.NumServers())...)

@@ -108,6 +108,10 @@ func (r *saveReader) plainVirtual(at source.Cursor) int {
 	if length == 0 {
 		return 0
 	}
+	if v.Scheduler == r.scheduler {
+		v.Scheduler = r.scheduler // which is at hand where this one's place in the text is not
+	}
+	r.scheduler = v.Scheduler
 	added, isNew := r.table.Add(v)
 	if !isNew {
 		return 0

@@ -103,6 +103,8 @@ type saveReader struct {
 	// was one.
 	before string
 	behind plainBehind
+	// scheduler is that of the plain virtual server before.
+	scheduler ipvs.Scheduler
 }
 
 // seen is the virtual server that words have named; nil if its line cannot be

@@ -44,16 +44,16 @@ const fewEntries = 12
 // proof of each entry that needs one. The error is the writer's.
 func AnalysisText(w io.Writer, a *analyzer.Analysis, o TextOptions) error {
 	p := &textPrinter{out: newWriter(w), TextOptions: o}
-	clusterIPs, external := countVerdicts(a.Inventory)
-	p.println(p.bold(headline(a, clusterIPs, external)))
+	all := p.overview(a.Inventory.Services)
+	p.println(p.bold(headline(a, all.clusterIPs, all.external)))
 	if o.Detail != Quiet {
 		p.input(a)
-		p.services(a.Inventory.Services)
-		p.externalEntries(a.Inventory)
+		p.table("Services", all.services)
+		p.table("External entries", all.entries)
 		p.findings(a.Findings)
 		p.diagnostics(a.Diagnostics)
 	}
-	p.proofs(a.Inventory, external.total())
+	p.proofs(a.Inventory.Services, all)
 	if o.Detail != Quiet {
 		if next := hint(a, o.Inputs); next != "" {
 			p.println()
@@ -83,6 +83,15 @@ func (p *textPrinter) println(parts ...string) {
 func (p *textPrinter) heading(s string) {
 	p.println()
 	p.println(p.bold(s))
+}
+
+// table writes a table with a heading, if it has rows.
+func (p *textPrinter) table(heading string, t *textTable) {
+	if t.isEmpty() {
+		return
+	}
+	p.heading(heading)
+	t.write()
 }
 
 // paragraph writes prose, every line indented, broken between words where the

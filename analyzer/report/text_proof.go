@@ -11,20 +11,23 @@ import (
 
 // proofs writes the evidence of the entries that are not simply fine; of all
 // external ones when there are few; of every entry when everything is wanted.
-func (p *textPrinter) proofs(inv *inventory.Inventory, external int) {
-	titled := p.Detail == Quiet
-	for _, s := range inv.Services {
-		for _, e := range s.Entries {
-			few := p.Detail == Normal && isExternal(e) && external <= fewEntries
-			if isFine(e) && !few && p.Detail != Verbose {
-				continue
+func (p *textPrinter) proofs(services []*inventory.Service, all *overview) {
+	entries := all.odd
+	if few := p.Detail == Normal && all.external.total() <= fewEntries; few || p.Detail == Verbose {
+		entries = nil
+		for _, s := range services {
+			for _, e := range s.Entries {
+				if !isFine(e) || few && isExternal(e) || p.Detail == Verbose {
+					entries = append(entries, e)
+				}
 			}
-			if !titled {
-				p.heading("Proof")
-				titled = true
-			}
-			p.proof(s, e)
 		}
+	}
+	if len(entries) > 0 && p.Detail != Quiet {
+		p.heading("Proof")
+	}
+	for _, e := range entries {
+		p.proof(e.Service, e)
 	}
 }
 

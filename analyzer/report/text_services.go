@@ -8,49 +8,62 @@ import (
 	"github.com/svcpath/svcpath/analyzer/netfilter"
 )
 
-// services writes the table of services, both families of one in adjacent
-// rows, of which only the first has the name.
-func (p *textPrinter) services(services []*inventory.Service) {
-	if len(services) == 0 {
-		return
-	}
-	p.heading("Services")
-	t := p.newTable("SERVICE", "PROTO", "TYPES", "CLUSTER IP", "ENDPOINTS", "POLICIES", "AFFINITY")
-	var last *inventory.Service
-	for _, s := range services {
-		t.service(s, last)
-		last = s
-		t.cell(appendTypes(t.text(), s.Types))
-		t.cell(p.appendClusterIPs(t.text(), s))
-		t.cell(p.appendShares(t.text(), s))
-		t.cell(appendPolicies(t.text(), s))
-		t.cell(appendAffinity(t.text(), s))
-	}
-	t.write()
+// An overview is what text tells of all services. It is made in one go through
+// them: a large node's lie all over the memory.
+type overview struct {
+	clusterIPs, external verdictCounts
+	// services have both families of one in adjacent rows, of which only the first
+	// has the name; entries are those that are dialled from outside.
+	services, entries *textTable
+	odd               []*inventory.Entry // those that are not simply fine
 }
 
-// externalEntries writes the table of entries that are dialled from outside.
-func (p *textPrinter) externalEntries(inv *inventory.Inventory) {
-	t := p.newTable("SERVICE", "PROTO", "ENTRY", "VERDICT", "CLIENT ADDRESS", "PATH")
-	var last *inventory.Service
-	for _, s := range inv.Services {
+// overview goes through the services. The tables stay empty if they are not
+// wanted.
+func (p *textPrinter) overview(services []*inventory.Service) *overview {
+	o := &overview{
+		services: p.newTable("SERVICE", "PROTO", "TYPES", "CLUSTER IP", "ENDPOINTS", "POLICIES", "AFFINITY"),
+		entries:  p.newTable("SERVICE", "PROTO", "ENTRY", "VERDICT", "CLIENT ADDRESS", "PATH"),
+	}
+	var last, lastExternal *inventory.Service
+	for _, s := range services {
+		if p.Detail != Quiet {
+			p.serviceRow(o.services, s, last)
+			last = s
+		}
 		for _, e := range s.Entries {
+			if !isFine(e) {
+				o.odd = append(o.odd, e)
+			}
 			if !isExternal(e) {
+				o.clusterIPs.add(e.Verdict)
 				continue
 			}
-			t.service(s, last)
-			last = s
-			t.cell(appendEntryName(t.text(), e))
-			t.cell(append(t.text(), p.verdict(e.Verdict)...))
-			t.cell(append(t.text(), clientAddress(e)...))
-			t.cell(appendEntryPath(t.text(), e))
+			o.external.add(e.Verdict)
+			if p.Detail != Quiet {
+				p.entryRow(o.entries, s, lastExternal, e)
+				lastExternal = s
+			}
 		}
 	}
-	if t.isEmpty() {
-		return
-	}
-	p.heading("External entries")
-	t.write()
+	return o
+}
+
+func (p *textPrinter) serviceRow(t *textTable, s, above *inventory.Service) {
+	t.service(s, above)
+	t.cell(appendTypes(t.text(), s.Types))
+	t.cell(p.appendClusterIPs(t.text(), s))
+	t.cell(p.appendShares(t.text(), s))
+	t.cell(appendPolicies(t.text(), s))
+	t.cell(appendAffinity(t.text(), s))
+}
+
+func (p *textPrinter) entryRow(t *textTable, s, above *inventory.Service, e *inventory.Entry) {
+	t.service(s, above)
+	t.cell(appendEntryName(t.text(), e))
+	t.cell(append(t.text(), p.verdict(e.Verdict)...))
+	t.cell(append(t.text(), clientAddress(e)...))
+	t.cell(appendEntryPath(t.text(), e))
 }
 
 // service begins a row with a service's name and protocol, empty if the row

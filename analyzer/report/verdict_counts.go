@@ -19,15 +19,17 @@ var verdicts = [...]inventory.Verdict{
 func countVerdicts(inv *inventory.Inventory) (clusterIPs, external verdictCounts) {
 	for _, s := range inv.Services {
 		for _, e := range s.Entries {
-			if i := slices.Index(verdicts[:], e.Verdict); isExternal(e) {
-				external[i]++
+			if isExternal(e) {
+				external.add(e.Verdict)
 			} else {
-				clusterIPs[i]++
+				clusterIPs.add(e.Verdict)
 			}
 		}
 	}
 	return clusterIPs, external
 }
+
+func (c *verdictCounts) add(v inventory.Verdict) { c[slices.Index(verdicts[:], v)]++ }
 
 func (c verdictCounts) of(v inventory.Verdict) int { return c[slices.Index(verdicts[:], v)] }
 

@@ -3,6 +3,7 @@
 package report
 
 import (
+	"encoding/binary"
 	"iter"
 	"net/netip"
 	"slices"
@@ -299,14 +300,27 @@ func newDocSummary(a *analyzer.Analysis) docSummary {
 // nodeAddresses are the node's addresses, each once, in order. Loopback is
 // left out: it is local on every node and tells nothing about this one.
 func nodeAddresses(s *snapshot.Snapshot) []netip.Addr {
-	addrs := make([]netip.Addr, 0, len(s.Addresses))
+	// IPv4 ones, which come first, are sorted as numbers: in IPVS mode a node has
+	// one for each service.
+	numbers := make([]uint32, 0, len(s.Addresses))
+	var others []netip.Addr
 	for _, a := range s.Addresses {
-		if addr := a.Prefix.Addr(); !addr.IsLoopback() {
-			addrs = append(addrs, addr)
+		switch addr := a.Prefix.Addr(); {
+		case addr.IsLoopback():
+		case addr.Is4():
+			four := addr.As4()
+			numbers = append(numbers, binary.BigEndian.Uint32(four[:]))
+		default:
+			others = append(others, addr)
 		}
 	}
-	slices.SortFunc(addrs, netip.Addr.Compare)
-	return slices.Compact(addrs)
+	slices.Sort(numbers)
+	slices.SortFunc(others, netip.Addr.Compare)
+	addrs := make([]netip.Addr, 0, len(numbers)+len(others))
+	for _, n := range slices.Compact(numbers) {
+		addrs = append(addrs, netip.AddrFrom4([4]byte{byte(n >> 24), byte(n >> 16), byte(n >> 8), byte(n)}))
+	}
+	return append(addrs, slices.Compact(others)...)
 }
 
 func addressesFrom(s *snapshot.Snapshot) snapshot.Origin {

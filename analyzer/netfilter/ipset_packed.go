@@ -1,6 +1,7 @@
 package netfilter
 
 import (
+	"encoding/binary"
 	"math"
 	"net/netip"
 
@@ -60,12 +61,48 @@ func (s *IPSet) Add(e IPSetElement) {
 		e.Nets[addr] = s.cut(e.Nets[addr])
 		addr++
 	}
+	s.add(s.pack(&e))
+}
+
+func (s *IPSet) add(p packedElement) {
 	if n := len(s.elements); n == cap(s.elements) {
 		// Doubled: append alone moves large ones more often. And it writes zeros
 		// where the elements to come will lie, which new memory has anyway.
 		s.elements = append(make([]packedElement, 0, max(2*n, 8)), s.elements...)
 	}
-	s.elements = append(s.elements, s.pack(&e))
+	s.elements = append(s.elements, p)
+}
+
+// TakesPlain reports whether AddPlain can add to the set: whether its elements
+// are IPv4 addresses, and perhaps a port, that it keeps as they are.
+func (s *IPSet) TakesPlain() bool {
+	return s.Family == IPv4 && s.Netmask == 0 && !s.Bitmask.IsValid() &&
+		(s.Type == HashIP || s.Type == HashIPPort || s.Type == HashIPPortIP)
+}
+
+// AddPlain is Add for an element of single addresses, of which the set may have
+// one or two, and a port, if it has ports; it has nothing beside.
+func (s *IPSet) AddPlain(addrs [2][4]byte, protocol uint8, port uint16, at source.Span) {
+	if at.Offset > math.MaxUint32 || at.Len > math.MaxUint16 || at.File != s.Pos.File {
+		e := IPSetElement{Protocol: protocol, Ports: PortRange{First: port, Last: port}, Span: at}
+		for i, a := range addrs {
+			e.Nets[i] = netip.PrefixFrom(netip.AddrFrom4(a), 32)
+		}
+		s.Add(e)
+		return
+	}
+	p := packedElement{
+		protocol: protocol, ports: PortRange{First: port, Last: port},
+		offset: uint32(at.Offset), length: uint16(at.Len), line: uint32(at.Line),
+	}
+	addr := 0
+	for _, part := range s.parts {
+		if part == PartIP {
+			p.values[addr], p.bits[addr] = binary.BigEndian.Uint32(addrs[addr][:]), 32
+			addr++
+		}
+	}
+	s.add(p)
 }
 
 // cut is an address of an element as the set keeps it.

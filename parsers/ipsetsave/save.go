@@ -51,6 +51,10 @@ func ParseSave(at source.Cursor, foreign func(line string) bool) (dump *Dump, ne
 	named := map[string]*netfilter.IPSet{}
 	next = at
 	for at.More() {
+		if after := r.plainLines(at); after != at {
+			at, next = after, after
+			continue
+		}
 		line, after := at.Next()
 		command, name, rest := command(line)
 		cut := isCut(after)

@@ -64,6 +64,27 @@ func (r *reader) unread(at source.Cursor, err error) {
 	})
 }
 
+// isCut reports whether the line at the cursor is the text's last and has no
+// end: a text that was cut somewhere ends so.
+func isCut(after source.Cursor) bool {
+	return !after.More() && !strings.HasSuffix(after.File.Text, "\n")
+}
+
+// cutOff ends a text in the middle of a line, which is not used: of a weight or an
+// address that stands there nobody knows the rest. All that has no line yet may
+// stand behind it, and that is real servers of the service unless the line begins
+// another one.
+func (r *reader) cutOff(at source.Cursor, begins bool) {
+	r.table.Complete = false
+	if r.service != nil && !begins {
+		r.service.Partial = true
+	}
+	r.remarks.Add(source.Diagnostic{
+		Severity: source.Error, Pos: at.Pos(), Code: "cut-ipvs", Unread: 1,
+		Message: "the IPVS table is cut off in the middle of a line, which is not used: what is not here need not be missing",
+	})
+}
+
 // foreign is a line between those of the table. A comment takes nothing away;
 // behind others something may be missing.
 func (r *reader) foreign(at source.Cursor, line string) {

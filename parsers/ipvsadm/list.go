@@ -107,6 +107,10 @@ reading:
 			if stage == 2 {
 				r.title(rest)
 			}
+		case isCut(after) && mayBegin(word, rest):
+			r.cutOff(at, word[0] != '-')
+			next = after
+			break reading
 		case word == "->":
 			if target, more := cutWord(rest); target == "RemoteAddress:Port" {
 				r.titled = 3
@@ -124,8 +128,9 @@ reading:
 		}
 		at, next = after, after
 	}
-	// "ipvsadm -L -t ADDRESS:PORT" prints no version (ipvsadm.c, list_service).
-	r.table.Complete = r.table.Complete && versioned
+	// "ipvsadm -L -t ADDRESS:PORT" prints no version (ipvsadm.c, list_service),
+	// and a table without a virtual server has its titles.
+	r.table.Complete = r.table.Complete && versioned && r.titled == 3
 	return r.text(), r.how == hexed, next
 }
 
@@ -134,6 +139,19 @@ reading:
 func isNoConnection(rest string) bool {
 	dial, _ := cutWord(rest)
 	return dial != "" && !(len(dial) <= 6 && strings.IndexByte(dial, ':') >= 0 && allDigits(strings.Replace(dial, ":", "", 1)))
+}
+
+// mayBegin reports whether a line of a listing may begin so.
+func mayBegin(word, rest string) bool {
+	if isProtocol(word) {
+		return isBlank(rest) || isNoConnection(rest)
+	}
+	for _, whole := range []string{"->", "TCP", "UDP", "SCTP", "FWM"} {
+		if word == whole || isBlank(rest) && strings.HasPrefix(whole, word) {
+			return true
+		}
+	}
+	return false
 }
 
 // goesOn reports whether a line is a virtual or a real server's.

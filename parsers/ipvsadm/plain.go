@@ -25,7 +25,7 @@ func (r *saveReader) plainLines(at source.Cursor) source.Cursor {
 		if length == 0 {
 			return at
 		}
-		at.Offset = min(at.Offset+length+1, len(text)) // the last line may have no line feed
+		at.Offset += length + 1
 		at.Line++
 	}
 	return at
@@ -65,7 +65,7 @@ func plainBefore(line, words string) string {
 // A plainBehind is what stands behind the address of a plain real server, up to
 // the end of its line: most have what the one before has.
 type plainBehind struct {
-	text   string // with the line feed; "" for none
+	text   string // with the line feed; "" before the first
 	port   uint16
 	weight uint32
 }
@@ -89,10 +89,7 @@ func (b *plainBehind) read(line string, at int) (address [4]byte, end int) {
 	if end == 0 || !endsAt(line, end) {
 		return address, 0
 	}
-	*b = plainBehind{line[at:min(end+1, len(line))], port, weight}
-	if end == len(line) {
-		b.text = ""
-	}
+	*b = plainBehind{line[at : end+1], port, weight}
 	return address, end
 }
 
@@ -177,8 +174,9 @@ func plainNumber(line string, at int) (n uint32, end int) {
 	return n, at
 }
 
-// endsAt reports whether the first line ends there.
-func endsAt(line string, at int) bool { return at == len(line) || line[at] == '\n' }
+// endsAt reports whether the first line ends there, with a line feed: one without
+// may be cut off.
+func endsAt(line string, at int) bool { return at < len(line) && line[at] == '\n' }
 
 // plainAddress reads an IPv4 address with a colon behind it, and gives where that
 // stands, 0 for none.

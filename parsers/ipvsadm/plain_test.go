@@ -1,6 +1,7 @@
 package ipvsadm
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"net/netip"
 	"reflect"
@@ -41,7 +42,7 @@ func TestPlainServer(t *testing.T) {
 		if before == "" {
 			continue
 		}
-		more := line + pick("", "\n", "\n-a "+words+" -r ")
+		more := line + pick("\n", "\n-a "+words+" -r ")
 		address, length := last.read(more, len(before))
 		if length == 0 {
 			continue
@@ -84,7 +85,7 @@ func TestPlainVirtual(t *testing.T) {
 				line = line[:at] + line[at+1:]
 			}
 		}
-		got, words, length := readPlainVirtual(line + pick("", "\n", "\n-a "))
+		got, words, length := readPlainVirtual(line + pick("\n", "\n-a "))
 		if length == 0 {
 			continue
 		}
@@ -106,29 +107,48 @@ func TestPlainVirtual(t *testing.T) {
 	}
 }
 
-// TestPlainLines reads texts with plain lines, and the same with another blank in
-// each of them, or in those of real servers only.
+// TestPlainLines reads texts with plain lines, and the same with another word
+// before some lines or all, so that none of them is plain. Many are wrong, and
+// some are cut.
 func TestPlainLines(t *testing.T) {
 	r := rand.New(rand.NewPCG(2, 9))
 	pick := func(of ...string) string { return of[r.IntN(len(of))] }
-	for range 20_000 {
+	service := "-t 10.0.0.1:80"
+	virtual := func() string {
+		return pick("-A ", "-A ", "-A ", "-A ", "-A  ", "--add-service ", "-a ") + service + pick(" -s rr", " -s rr", " -s wrr", " -s RR", " -s", "", " -s rr -p 5", " -s rr -p",
+			" -s rr -p 0", " -s rr -p 010", " -s rr -p 4294967296", " -s rr -p 5 -M 255.255.255.0", " -s sh -b sh-port,sh-fallback", " -s rr -o", " -s rr pe sip", "\t-s rr", " -p 5 -s rr", " -s rr -6", " -s rr -q")
+	}
+	server := func() string {
+		return pick("-a ", "-a ", "-a ", "-a ", "-a ", "-a  ", "-A ") + service + pick(" -r ", " -r ", " -r ", " -r ", " --real-server=", "  -r ") +
+			pick("10.1.1.1", "10.1.1.2", "10.1.1.10", "[fd00::5]", "010.1.1.1", "256.0.0.0", "web", "") + pick(":80", ":80", ":80", ":8080", ":0", ":", "", ":65535", ":65536", ":080", ":http") +
+			pick(" -m", " -m", " -m", " -m", " -g", " -i", " -i --tun-type gue --tun-port 5555 --tun-nocsum", "") +
+			pick(" -w 1", " -w 1", " -w 1", " -w 0", " -w 100", " -w 2147483648", " -w -1", " -w", "", " -w 01", " -w 1 -x 5 -y 2", " -w 1 -m")
+	}
+	for range 100_000 {
 		text := ""
-		for range 1 + r.IntN(8) {
-			service := pick("-t 10.0.0.1:80", "-u 10.0.0.1:80", "-t 10.0.0.1:http", "-f 5", "-f 5 -6", "-t 1.2.3.4.5:80", "--tcp-service=10.0.0.1:80")
+		for range r.IntN(12) {
 			if r.IntN(3) == 0 {
-				text += "-A " + service + pick(" -s rr", " -s rr -p 5", " -s rr -6", " -s rr -q", "") + "\n"
-				continue
+				service = pick("-t 10.0.0.1:80", "-u 10.0.0.1:80", "-t 10.0.0.1:http", "-t 10.0.0.1:080", "-f 5", "-f 5 -6", "-t [fd00::1]:80", "-t 10.0.0.2:80", "-t 10.0.0.1", "-t 10.0.0.1:0",
+					"--tcp-service=10.0.0.1:80", "-t fd00::1:80", "-t web:80", "-t 10.0.0.1:65535", "-t 10.0.0.1:65536", "-t 10.0.0.1:80 -6", "-t 1.2.3.4.5:80", "-t 10.0.0.1:unknown")
 			}
-			for range r.IntN(3) {
-				text += "-a " + service + " -r 10.128.0." + pick("1", "2", "333") + ":80 -m -w " + pick("1", "2") + "\n"
+			line := server()
+			if r.IntN(4) == 0 {
+				line = virtual()
 			}
-			text += pick("", "", "", "\n", "# comment\n", "something else\n")
+			text += line + pick("\n", "\n", "\n", "\n", "\n", "\r\n", " \n", "\t\n", "\n\n", "\n# comment\n", "\nsomething else\n")
 		}
-		got := read(text)
-		for _, other := range []string{strings.ReplaceAll(text, "-r 10", "-r  10"), strings.ReplaceAll(strings.ReplaceAll(text, "-r 10", "-r  10"), "-s rr", "-s  rr")} {
-			if want := read(other); got != want {
-				t.Fatalf("%s\nis read as\n%s\nexpected\n%s", text, got, want)
+		if text != "" && r.IntN(4) == 0 {
+			text = text[:r.IntN(len(text))]
+		}
+		lines := strings.SplitAfter(text, "\n")
+		every := r.IntN(2) == 0
+		for i, line := range lines {
+			if len(line) > 2 && (line[:2] == "-A" || line[:2] == "-a") && (every || r.IntN(2) == 0) {
+				lines[i] = "ipvsadm " + line
 			}
+		}
+		if got, want := read(text), read(strings.Join(lines, "")); got != want {
+			t.Fatalf("%s\nis read as\n%s\nexpected\n%s", text, got, want)
 		}
 	}
 }
@@ -146,11 +166,21 @@ func read(text string) string {
 		for _, d := range parsed.Diagnostics {
 			b.WriteString(unspoilt(d.String()) + "\n")
 		}
+		fmt.Fprintf(&b, "%d real servers, complete: %t\n", parsed.Table.NumRealServers(), parsed.Table.Complete)
 		for _, v := range parsed.Table.Services() {
-			b.WriteString(v.Pos().String() + " " + unspoilt(v.Text()) + " is " + v.String() + "\n")
+			shares, certain := v.Shares()
+			fmt.Fprintf(&b, "%s %s is %s %s, one packet: %t, partial: %t, flags %d, shares %v %t\n", v.Pos(), unspoilt(v.Text()), v, v.Scheduler, v.OnePacket, v.Partial, v.Flags, shares, certain)
+			if v.Persistence != nil {
+				fmt.Fprintf(&b, "persistent %+v\n", *v.Persistence)
+			}
 			for i, s := range v.Servers() {
-				alone := v.Server(i)
-				b.WriteString(s.Pos().String() + " " + unspoilt(s.Text()) + " is " + s.String() + " and " + alone.String() + "\n")
+				alone, details := v.Server(i), s.Details()
+				if details.Tunnel != nil {
+					fmt.Fprintf(&b, "tunnel %+v\n", *details.Tunnel)
+					details.Tunnel = nil
+				}
+				fmt.Fprintf(&b, "%s %s is %s and %s, %s, weight %d %t, port known: %t, %+v\n",
+					s.Pos(), unspoilt(s.Text()), &s, &alone, s.Method, s.Weight, s.WeightKnown, s.PortKnown, details)
 			}
 		}
 		at = next
@@ -158,7 +188,5 @@ func read(text string) string {
 	return b.String()
 }
 
-// unspoilt is a text without the blanks that make its lines others than plain.
-func unspoilt(text string) string {
-	return strings.NewReplacer("-r  10", "-r 10", "-s  rr", "-s rr").Replace(text)
-}
+// unspoilt is a text without the word that makes its lines others than plain.
+func unspoilt(text string) string { return strings.ReplaceAll(text, "ipvsadm ", "") }

@@ -76,6 +76,9 @@ func ParseSave(at source.Cursor, foreign func(line string) bool) (t *Text, next 
 		case isBlank(line):
 			at = after
 			continue
+		case isCut(after) && (line == "-" || command != "" && (option == "" || option == "-" || isServiceOption(option))):
+			r.cutOff(at, command == "-A")
+			return r.text(), after
 		case command != "" && (option == "" || isServiceOption(option)):
 			words, behind := serviceWords(rest)
 			if command == "-A" && r.again(words) {

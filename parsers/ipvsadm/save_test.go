@@ -240,7 +240,13 @@ root@node:~# ipvsadm -Sn
 			said: []string{`warning f:2: skipped 1 line between virtual servers: "# the next"`, `warning f:4: skipped 1 line between virtual servers: "..."`},
 			rest: "root@node:~# ipvsadm -Sn"},
 		{name: "cut in mid-line", text: "-A -t 10.0.0.1:80 -s rr\n-a -t 10.0.0.1:80 -r 10.1.0.1:80 -m -w 1\n-a -t 10.0.0.1:80", want: "TCP 10.0.0.1:80 rr partial\n  10.1.0.1:80 Masq weight 1\nincomplete\n",
-			said: []string{`error f:3: no real server in a line that adds one: expected -r and an address and port`}},
+			said: []string{`error f:3: the IPVS table is cut off in the middle of a line, which is not used: what is not here need not be missing`}},
+		{name: "cut in a weight, or behind it", text: "-A -t 10.0.0.1:80 -s rr\n-a -t 10.0.0.1:80 -r 10.1.0.1:80 -m -w 1", want: "TCP 10.0.0.1:80 rr partial\nincomplete\n",
+			said: []string{`error f:2: the IPVS table is cut off in the middle of a line, which is not used: what is not here need not be missing`}},
+		{name: "cut in a port of the next one", text: "-A -t 10.0.0.1:80 -s rr\n-a -t 10.0.0.1:80 -r 10.1.0.1:80 -m -w 1\n-A -t 10.0.0.2:80", want: "TCP 10.0.0.1:80 rr\n  10.1.0.1:80 Masq weight 1\nincomplete\n",
+			said: []string{`error f:3: the IPVS table is cut off in the middle of a line, which is not used: what is not here need not be missing`}},
+		{name: "cut behind a dash", text: "-A -t 10.0.0.1:80 -s rr\n-", want: "TCP 10.0.0.1:80 rr partial\nincomplete\n",
+			said: []string{`error f:2: the IPVS table is cut off in the middle of a line, which is not used: what is not here need not be missing`}},
 	} {
 		t.Run(e.name, func(t *testing.T) {
 			e.check(t, func(at source.Cursor) (*ipvsadm.Text, source.Cursor) { return ipvsadm.ParseSave(at, nil) })

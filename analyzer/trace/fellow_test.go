@@ -122,7 +122,9 @@ func TestBalancedFellowsAreExact(t *testing.T) {
 		"marked, some":          {"-A OUTPUT -m set --match-set SOME dst " + mark, "-A POSTROUTING -m mark --mark 0x4/0x4 " + masquerade, ""},
 		"virtual server":        {"", "", "-A OUTPUT -m ipvs --vproto 6 --vaddr 10.96.0.1 --vport 80 -j DROP\n"},
 		"open":                  {"", "", "-A OUTPUT -m string --string c --algo bm -j DROP\n"},
-		"a range of sources":    {"", "-A POSTROUTING -j SNAT --to-source 192.0.2.20-192.0.2.21\n", ""},
+		// The first rule that asks what a packet's fate rests on is the one that is named, if its own answer changes nothing.
+		"open before":        {"-A OUTPUT -m bpf --bytecode \"1,6 0 0 65535\" -j RETURN\n", "", "-A OUTPUT -m bpf --bytecode \"1,6 0 0 65535\" -j DROP\n"},
+		"a range of sources": {"", "-A POSTROUTING -j SNAT --to-source 192.0.2.20-192.0.2.21\n", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			check(t, t, rules[0], rules[1], rules[2], table(always(" -m"), always("")))
@@ -150,4 +152,22 @@ func TestBalancedFellowsAreExact(t *testing.T) {
 		check(rt, t, rules[0], rules[1], rules[2], table(
 			func() string { return draw("method", " -m", " -m", " -m", " -g", " -i") }, func() string { return draw("persistent", "", "", " -p 60") }))
 	})
+}
+
+// A packet's virtual server can be one by its mark, or by what it dials. Where the
+// mark is gone again, only the virtual servers tell the packets apart: tests for
+// IPVS find no connection of one-packet scheduling.
+func TestFellowsOfTwoVirtualServers(t *testing.T) {
+	table := ""
+	for _, service := range []string{"-f 5 -s rr -o", "-u 10.96.0.1:80 -s rr"} {
+		name := strings.Join(strings.Fields(service)[:2], " ")
+		table += "-A " + service + "\n"
+		for _, server := range []string{"10.1.0.7:80", "10.1.0.5:80", "10.1.0.6:80"} {
+			table += "-a " + name + " -r " + server + " -m -w 1\n"
+		}
+	}
+	s := read(t, save("*mangle\n-A OUTPUT -m ipvs --ipvs -j MARK --set-xmark 0x0/0xffffffff\n"+
+		"-A OUTPUT -m ipvs ! --ipvs -m statistic --mode random --probability 0.5 -j MARK --set-xmark 0x5/0xffffffff\n",
+		"*filter\n-A OUTPUT -m ipvs --vaddr 10.96.0.1 -j DROP\n")+nodeWithVIPs+table)
+	sameAsAlone(t, s, []trace.Flow{flow(trace.FromNode, "", "10.96.0.1:80/udp")})
 }

@@ -135,13 +135,13 @@ type restEnd struct {
 	explained   *explainedEnd // nil without paths
 }
 
-// A restKey is all that the end of a packet depends on.
+// A restKey is all that the end of a packet depends on. Of where its flow comes
+// from rules see only whether that is the node: then it departs, else it arrives.
 type restKey struct {
 	rest     rest
 	paths    bool
 	protocol uint8
 	state    netfilter.ConnStates
-	from     Origin
 	is4      bool
 	kind     kind
 	answers  restAnswers
@@ -209,7 +209,7 @@ func (w *walk) restEnd(r rest, p *packet, answers restAnswers) restEnd {
 		known.ends = known.ends[:0]
 	}
 	f := &w.flow
-	key := restKey{r, w.paths, f.Protocol, f.State, f.From, f.Destination.Is4(), p.kind, answers}
+	key := restKey{r, w.paths, f.Protocol, f.State, f.Destination.Is4(), p.kind, answers}
 	n, isNew := known.keys.number(&key, key.hash())
 	if isNew {
 		known.ends = append(known.ends, w.learnRest(r, *p))
@@ -221,7 +221,7 @@ func (w *walk) restEnd(r rest, p *packet, answers restAnswers) restEnd {
 // asksFor reports whether a key is of packets of the flow.
 func (w *walk) asksFor(k *restKey) bool {
 	f := &w.flow
-	return k.paths == w.paths && k.protocol == f.Protocol && k.state == f.State && k.from == f.From && k.is4 == f.Destination.Is4()
+	return k.paths == w.paths && k.protocol == f.Protocol && k.state == f.State && k.is4 == f.Destination.Is4()
 }
 
 // learnRest takes a packet to its end in a walk of its own.

@@ -175,7 +175,7 @@ func chainWord(s string, i int) (end int, ok bool) {
 		if c == ' ' {
 			break
 		}
-		ok = ok && c != '"' && c != '\t'
+		ok = ok && c != '"' && !isBlank(c)
 	}
 	return end, ok
 }

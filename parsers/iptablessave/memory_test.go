@@ -87,3 +87,18 @@ func TestNumbersAndAddresses(t *testing.T) {
 		}
 	})
 }
+
+// A carriage return within a rule parts words as a blank does, also where the rule
+// is otherwise written as iptables-save does.
+func TestCarriageReturnWithin(t *testing.T) {
+	d := parseAll(t, "*nat\n:X - [0:0]\n:Y - [0:0]\n-A X -p tcp -j \rY\n-A X -g \rY\n-A X\r -j Y\nCOMMIT\n")
+	x := d.Tables[0].Chain("X")
+	for n := range 2 {
+		if jump, ok := x.Rule(n).Jump(); !ok || jump.Chain == nil {
+			t.Errorf("%q leads to no chain", x.Rule(n).Text())
+		}
+	}
+	if x.NumRules() != 2 || d.Skipped != 1 || len(d.Tables[0].Chains()) != 2 {
+		t.Errorf("%d rules, %d lines skipped, %d chains: want 2, 1 and 2", x.NumRules(), d.Skipped, len(d.Tables[0].Chains()))
+	}
+}

@@ -9,7 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"path"
-	"unsafe"
+	"strings"
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
@@ -163,32 +163,31 @@ func zstdSize(head []byte) int64 {
 	return int64(min(header.FrameContentSize, most))
 }
 
+// pieceSize is how much of a text is read at once: as much as stays in the
+// processor's cache until it is copied.
+const pieceSize = 128 << 10
+
 // readAll reads a whole text into memory, in one piece where its size is known.
 // With an error comes what was read before it, but nothing of a text that is
 // larger than the limits allow.
-func (op *opener) readAll(r io.Reader, size int64) ([]byte, error) {
+func (op *opener) readAll(r io.Reader, size int64) (string, error) {
 	limit := min(op.limits.FileBytes, op.bytesLeft)
-	// One byte more, so that the read that meets the end needs no more room.
-	text := make([]byte, 0, max(min(size, limit), bytes.MinRead)+1)
-	for {
-		n, err := r.Read(text[len(text):cap(text)])
-		text = text[:len(text)+n]
-		switch {
-		case int64(len(text)) > limit && limit < op.limits.FileBytes:
-			op.exhausted = true
-			return nil, fmt.Errorf("with this file the inputs hold more than %s, the limit for all together", bytesOf(op.limits.TotalBytes))
-		case int64(len(text)) > limit:
-			return nil, fmt.Errorf("holds more than %s, the limit for one file", bytesOf(limit))
-		case err == io.EOF:
-			op.bytesLeft -= int64(len(text))
-			return text, nil
-		case err != nil:
-			op.bytesLeft -= int64(len(text))
-			return text, err
-		case len(text) == cap(text):
-			text = append(text, 0)[:len(text)]
-		}
+	// A Builder does not clear the memory that it is going to fill, as make does.
+	var text strings.Builder
+	text.Grow(int(max(min(size, limit), 0)))
+	if op.piece == nil {
+		op.piece = make([]byte, pieceSize)
 	}
+	n, err := io.CopyBuffer(&text, io.LimitReader(r, limit+1), op.piece)
+	switch {
+	case n > limit && limit < op.limits.FileBytes:
+		op.exhausted = true
+		return "", fmt.Errorf("with this file the inputs hold more than %s, the limit for all together", bytesOf(op.limits.TotalBytes))
+	case n > limit:
+		return "", fmt.Errorf("holds more than %s, the limit for one file", bytesOf(limit))
+	}
+	op.bytesLeft -= n
+	return text.String(), err
 }
 
 func bytesOf(n int64) string {
@@ -201,10 +200,4 @@ func bytesOf(n int64) string {
 		}
 	}
 	return fmt.Sprintf("%d bytes", n)
-}
-
-// asString is the buffer as a string, without a copy. Nobody changes the
-// buffer from then on: it belongs to the text's source.File.
-func asString(buffer []byte) string {
-	return unsafe.String(unsafe.SliceData(buffer), len(buffer))
 }

@@ -24,7 +24,7 @@ func FuzzOpenText(f *testing.F) {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, bytes []byte) {
-		file := &source.File{Path: "fuzz", Text: string(plain(bytes))}
+		file := &source.File{Path: "fuzz", Text: plain(string(bytes))}
 		r := read(file)
 		accounted := make(map[int]bool)
 		for _, s := range r.sources {

@@ -24,6 +24,7 @@ type opener struct {
 	limits    Limits
 	stdin     io.Reader
 	bytesLeft int64
+	piece     []byte // room for what is read at once
 	filesLeft int
 	exhausted bool // one of the two did not suffice, and that was said
 

@@ -12,8 +12,9 @@ import (
 )
 
 // Byte order marks, as editors and shells of other systems put before text.
+const utf8Mark = "\ufeff"
+
 var (
-	utf8Mark    = []byte("\ufeff")
 	utf16LEMark = []byte{0xff, 0xfe}
 	utf16BEMark = []byte{0xfe, 0xff}
 )
@@ -25,46 +26,42 @@ func isBinary(head []byte) bool {
 }
 
 // plain turns what was read into UTF-8 with LF at the ends of lines (or CR LF).
-// It changes the buffer.
-func plain(text []byte) []byte {
+func plain(text string) string {
 	switch {
-	case bytes.HasPrefix(text, utf16LEMark):
+	case strings.HasPrefix(text, string(utf16LEMark)):
 		text = fromUTF16(text[2:], binary.LittleEndian)
-	case bytes.HasPrefix(text, utf16BEMark):
+	case strings.HasPrefix(text, string(utf16BEMark)):
 		text = fromUTF16(text[2:], binary.BigEndian)
-	case bytes.HasPrefix(text, utf8Mark):
-		text = text[len(utf8Mark):]
+	default:
+		text = strings.TrimPrefix(text, utf8Mark)
 	}
 	// Text whose lines end with CR alone: what some editors make of a paste.
 	head := text[:min(len(text), headSize)]
-	if bytes.Count(head, []byte("\r")) > 1 && bytes.IndexByte(head, '\n') < 0 {
-		for i, c := range text {
-			if c == '\r' {
-				text[i] = '\n'
-			}
-		}
+	if strings.Count(head, "\r") > 1 && strings.IndexByte(head, '\n') < 0 {
+		return strings.ReplaceAll(text, "\r", "\n")
 	}
 	return text
 }
 
-func fromUTF16(in []byte, order binary.ByteOrder) []byte {
-	out := make([]byte, 0, len(in)/2+len(in)/8)
+func fromUTF16(in string, order binary.ByteOrder) string {
+	var out strings.Builder
+	out.Grow(len(in)/2 + len(in)/8)
 	for len(in) >= 2 {
-		r := rune(order.Uint16(in))
+		r := rune(order.Uint16([]byte(in[:2])))
 		in = in[2:]
 		if utf16.IsSurrogate(r) && len(in) >= 2 {
-			if pair := utf16.DecodeRune(r, rune(order.Uint16(in))); pair != utf8.RuneError {
+			if pair := utf16.DecodeRune(r, rune(order.Uint16([]byte(in[:2])))); pair != utf8.RuneError {
 				r, in = pair, in[2:]
 			}
 		}
-		out = utf8.AppendRune(out, r)
+		out.WriteRune(r)
 	}
-	return out
+	return out.String()
 }
 
 // text reads one text. damage is the error, if any, that ended it early.
-func (op *opener) text(name string, buffer []byte, damage error, alone bool) {
-	r := read(&source.File{Path: name, Text: asString(plain(buffer))})
+func (op *opener) text(name, text string, damage error, alone bool) {
+	r := read(&source.File{Path: name, Text: plain(text)})
 	if len(r.sources) > 0 {
 		if damage != nil {
 			last := 1 + strings.Count(strings.TrimSuffix(r.file.Text, "\n"), "\n")

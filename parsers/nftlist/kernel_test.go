@@ -270,6 +270,9 @@ func (m *maker) rule() string {
 	if protocols > 1 {
 		return parts[0] // nft refuses what no packet can match
 	}
+	if less := strings.Index(rule, " < "); less >= 0 && strings.Contains(rule[less:], " > ") {
+		return parts[0] // nft lists "meta random < 1 meta mark > 2" as "meta mark != 1-2"
+	}
 	return rule
 }
 

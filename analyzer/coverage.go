@@ -103,6 +103,8 @@ func missingIPVS(s *snapshot.Snapshot) []Missing {
 		lacks("the IPVS table", "every entry and where it leads: in IPVS mode the rules only mark and filter", "ipvsadm-save -n")
 	case !s.IPVS.Complete:
 		lacks("the whole IPVS table (the text holds a part)", "entries that are not in the text", "ipvsadm-save -n")
+	case s.IPVS.HasNames():
+		lacks("the numbers that names in the IPVS table stand for", "entries that are not in the text by number", "ipvsadm-save -n")
 	}
 	if len(familiesOf(s)) == 0 {
 		lacks("tables nat and filter", "whose packets are masqueraded, what is refused before it comes to IPVS", "iptables-save -c; ip6tables-save -c")

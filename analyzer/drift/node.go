@@ -101,7 +101,7 @@ func ipvsSide(s *snapshot.Snapshot) *side {
 	if s.IPVS == nil {
 		return &side{}
 	}
-	return &side{captured: true, whole: s.IPVS.Complete, refusals: s.IPVS.Complete, at: s.IPVS.Pos}
+	return &side{captured: true, whole: s.IPVS.IsWhole(), refusals: s.IPVS.IsWhole(), at: s.IPVS.Pos}
 }
 
 func nftablesSide(s *snapshot.Snapshot, family netfilter.Family) *side {

@@ -219,7 +219,7 @@ func newBalancer(s *snapshot.Snapshot, family netfilter.Family, nat, filter *net
 	b.loopBack = b.set(kubeproxy.LoopBackSet)
 	if b.table != nil {
 		for _, v := range b.table.Services() {
-			if v.Family == family && v.Mark == 0 && v.Address.IsValid() {
+			if isEntry(v, family) {
 				b.virtual++
 			}
 		}

@@ -12,8 +12,7 @@ import (
 )
 
 // TestDrafts compares entries that are found by virtual servers with those that
-// a map has, for virtual servers with and without keys, sets' elements and node
-// ports.
+// a map has, for virtual servers, sets' elements and node ports.
 func TestDrafts(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 9))
 	kinds := []Kind{ClusterIP, NodePort, ExternalIP}
@@ -24,9 +23,6 @@ func TestDrafts(t *testing.T) {
 		table := &ipvs.Table{}
 		for range 20 {
 			v := ipvs.VirtualServer{Family: netfilter.IPv4, Protocol: protocol(), Address: address(), Port: uint16(r.IntN(3)), PortKnown: true}
-			if r.IntN(4) == 0 {
-				v.PortKnown, v.Name = false, v.Address.String()+":"+string(rune('a'+r.IntN(5)))
-			}
 			table.Add(v)
 		}
 		b := &balancer{table: table, drafts: newIPVSDrafts(table, netfilter.IPv4), addresses: newAddressUses(&snapshot.Snapshot{})}

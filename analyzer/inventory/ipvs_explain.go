@@ -201,6 +201,9 @@ func (r *ipvsDraft) unknownWords(start string) string {
 		if r.service.b.table == nil {
 			return start + " stands in the sets, or in the cluster's objects; what becomes of its connections is in the IPVS table, which was not captured. On the node run ipvsadm-save -n."
 		}
+		if r.service.b.table.Complete {
+			return start + " has no virtual server by number in the text, where others go by names that are not resolved. On the node run ipvsadm-save -n."
+		}
 		return start + " has no virtual server in the text, which is not the whole IPVS table. On the node run ipvsadm-save -n."
 	case openPool:
 		return fmt.Sprintf("%s is virtual server %s, but the text does not tell all of its real servers, or not their addresses. On the node run ipvsadm-save -n.", start, r.virtual())

@@ -168,6 +168,20 @@ func TestIPVSFaults(t *testing.T) {
 			[]entry{{"10.96.20.1:80/tcp", inventory.IsClusterIP, inventory.MasqueradeUnknown, nil}, {":30080/tcp", inventory.SameBackends, inventory.MasqueradeUnknown, nil}}, nil},
 		{"one virtual server's listing", []change{{"ipvsadm-save.txt", "", "Prot LocalAddress:Port Scheduler Flags\n  -> RemoteAddress:Port           Forward Weight ActiveConn InActConn\nTCP  10.96.20.1:80 rr\n  -> 10.244.1.10:8080             Masq    1      0          0         \n"}},
 			[]entry{{"10.96.20.1:80/tcp", inventory.IsClusterIP, inventory.MasqueradeConditional, nil}, {":30080/tcp", inventory.Unknown, inventory.MasqueradeUnknown, []string{"not the whole IPVS table"}}}, nil},
+		{"names for addresses", []change{{"ipvsadm-save.txt", "-t 172.18.0.3:30080 ", "-t zoo-worker:30080 "}, {"ipvsadm-save.txt", "-t 10.244.1.1:30080 ", "-t gateway:30080 "}, {"ipvsadm-save.txt", "-t 10.96.20.1:80 ", "-t web.default.svc:http "}},
+			[]entry{
+				{"10.96.20.1:80/tcp", inventory.Unknown, inventory.MasqueradeUnknown, []string{"by names that are not resolved"}},
+				{":30080/tcp", inventory.Unknown, inventory.MasqueradeUnknown, []string{"by names that are not resolved"}},
+			}, nil},
+		{"names for ports", []change{{"ipvsadm-save.txt", "-t 10.96.20.1:80 ", "-t 10.96.20.1:one "}, {"ipvsadm-save.txt", "-t 203.0.113.13:80 ", "-t 10.96.20.1:two "}},
+			[]entry{
+				{"10.96.20.1:80/tcp", inventory.Unknown, inventory.MasqueradeUnknown, []string{"by names that are not resolved"}},
+				{"203.0.113.13:80/tcp", inventory.Unknown, inventory.MasqueradeUnknown, nil},
+			}, nil},
+		{"a table that is cut in a weight", []change{
+			{"ipset-save.txt", "", "create KUBE-CLUSTER-IP hash:ip,port family inet hashsize 1024 maxelem 65536\nadd KUBE-CLUSTER-IP 10.96.20.1,tcp:80\nadd KUBE-CLUSTER-IP 10.96.20.2,tcp:80\n"},
+			{"ipvsadm-save.txt", "", "-A -t 10.96.20.1:80 -s rr\n-a -t 10.96.20.1:80 -r 10.244.1.10:8080 -m -w 1"}},
+			[]entry{{"10.96.20.1:80/tcp", inventory.Unknown, inventory.MasqueradeConditional, nil}, {"10.96.20.2:80/tcp", inventory.Unknown, inventory.MasqueradeUnknown, []string{"not the whole IPVS table"}}}, nil},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

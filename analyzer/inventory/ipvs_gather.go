@@ -2,7 +2,6 @@ package inventory
 
 import (
 	"maps"
-	"net/netip"
 	"slices"
 
 	"github.com/svcpath/svcpath/analyzer/ipvs"
@@ -108,9 +107,6 @@ func (k *kindSet) has(virtual []*ipvs.VirtualServer) (answer ternary, known bool
 	}
 	in := 0
 	for _, v := range virtual {
-		if _, hasKey := v.Key(); !hasKey {
-			return maybe, false
-		}
 		if k.of[v.Number()] != 0 {
 			in++
 		}
@@ -148,7 +144,7 @@ func (b *balancer) gather() {
 	if b.table != nil {
 		b.order = make([]*ipvsDraft, 0, b.virtual)
 		for _, v := range b.table.Services() {
-			if v.Family == b.family && v.Mark == 0 && v.Address.IsValid() {
+			if isEntry(v, b.family) {
 				b.addVirtual(v)
 			}
 		}
@@ -162,6 +158,12 @@ func (b *balancer) gather() {
 	for _, d := range b.order {
 		b.addElements(d)
 	}
+}
+
+// isEntry reports whether a virtual server makes an entry of a family. One with a
+// name that is not resolved may be any.
+func isEntry(v *ipvs.VirtualServer, family netfilter.Family) bool {
+	return v.Family == family && v.Mark == 0 && v.Address.IsValid() && v.PortKnown
 }
 
 func compareDials(x, y dial) int {
@@ -186,13 +188,10 @@ func (b *balancer) draft(d dial, kind Kind, assumed bool) *ipvsDraft {
 
 // draftOf is the entry of a virtual server.
 func (b *balancer) draftOf(v *ipvs.VirtualServer, use addressUse, kind Kind, assumed bool) *ipvsDraft {
-	d := dial{v.Address, v.Protocol, v.Port}
 	if kind == NodePort {
-		d.address = netip.Addr{}
-	} else if _, hasKey := v.Key(); hasKey {
-		return b.draftAt(v, d, use, kind, assumed)
+		return b.draft(dial{protocol: v.Protocol, port: v.Port}, kind, assumed)
 	}
-	return b.draft(d, kind, assumed)
+	return b.draftAt(v, dial{v.Address, v.Protocol, v.Port}, use, kind, assumed)
 }
 
 // draftAt is draft, where the virtual server of the dial and the use of its
@@ -228,9 +227,6 @@ func (b *balancer) kindOf(v *ipvs.VirtualServer, use addressUse) (kind Kind, ass
 	d := dial{v.Address, v.Protocol, v.Port}
 	if c := b.claimOf(d); c != nil {
 		return c.kind, false
-	}
-	if _, hasKey := v.Key(); !hasKey {
-		v = nil
 	}
 	for _, k := range b.kinds {
 		if k.tells(v, d) {

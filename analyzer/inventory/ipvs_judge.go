@@ -158,7 +158,7 @@ func (b *balancer) verdict(e *ipvsDraft, refused ternary) Verdict {
 		return v
 	}
 	switch {
-	case len(e.entry.Virtual) == 0 && b.table != nil && b.table.Complete:
+	case len(e.entry.Virtual) == 0 && b.table != nil && b.table.IsWhole():
 		return because(Broken, noVirtual)
 	case len(e.entry.Virtual) == 0:
 		return because(Unknown, maybeElse)

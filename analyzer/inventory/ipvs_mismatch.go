@@ -65,7 +65,7 @@ func (b *balancer) crossCheckService(svc *Service) {
 		}
 		switch {
 		case len(e.entry.Virtual) == 0:
-			if len(e.entry.Elements) > 0 && b.table.Complete {
+			if len(e.entry.Elements) > 0 && b.table.IsWhole() {
 				note(Mismatch{Kind: SetWithoutVirtual, Element: e.entry.Elements[0]})
 			}
 			continue
@@ -109,7 +109,7 @@ func (b *balancer) missingSets(e *ipvsDraft) []string {
 // checkNodePorts looks for addresses of the node that lack a node port which
 // the others have.
 func (b *balancer) checkNodePorts() {
-	if !b.table.Complete {
+	if !b.table.IsWhole() {
 		return
 	}
 	used := map[netip.Addr]int{}
@@ -142,7 +142,7 @@ func (b *balancer) checkNodePorts() {
 // checkAddresses looks for addresses on kube-ipvs0 that no virtual server has:
 // packets to them end at the node.
 func (b *balancer) checkAddresses() {
-	if !b.table.Complete {
+	if !b.table.IsWhole() {
 		return
 	}
 	for i, a := range b.snapshot.Addresses {

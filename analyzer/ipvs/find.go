@@ -49,6 +49,10 @@ func (t *Table) Marked() []*VirtualServer { return t.marked }
 // so that the address of none of them tells that it is not the one.
 func (t *Table) HasNames() bool { return len(t.named) > 0 }
 
+// IsWhole reports whether the node had no virtual server for a Key that none of
+// the table's has: the text was complete, and each of them is known by its Key.
+func (t *Table) IsWhole() bool { return t.Complete && !t.HasNames() }
+
 // FamilyOf is the family of an address.
 func FamilyOf(a netip.Addr) netfilter.Family {
 	switch {

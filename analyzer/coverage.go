@@ -64,6 +64,9 @@ func coverageOf(s *snapshot.Snapshot, mode kubeproxy.Mode) Coverage {
 	if s.Addresses == nil && mode != kubeproxy.NoMode {
 		lacks(netfilter.AnyFamily, "the node's addresses", "which addresses node ports answer on, and what is local to the node", "ip addr")
 	}
+	if s.AddressesCut {
+		lacks(netfilter.AnyFamily, "all of the node's addresses (the text that lists them is cut off)", "what is local to the node", "ip addr")
+	}
 	return Coverage{Complete: len(missing) == 0, Missing: missing}
 }
 

@@ -246,7 +246,7 @@ func newBalancer(s *snapshot.Snapshot, family netfilter.Family, nat, filter *net
 		b.hasOwn = true
 	}
 	// "ip addr show eth0" leaves others out, loopback among them.
-	b.nodeAddressesKnown = s.AddressesFrom == snapshot.FromIPAddr && loopback && b.hasOwn
+	b.nodeAddressesKnown = s.AddressesFrom == snapshot.FromIPAddr && !s.AddressesCut && loopback && b.hasOwn
 	if listed != nil {
 		for _, e := range listed.Elements() {
 			b.addresses.add(e.Nets[0].Addr(), serviceAddress)
@@ -297,7 +297,8 @@ func holds(set *netfilter.IPSet, d dial, found []SetElement) (elements []SetElem
 
 // isLocal is Snapshot.IsLocal for the family, of an address with this use.
 func (b *balancer) isLocal(a netip.Addr, use addressUse) (local, known bool) {
-	return use&ownAddress != 0 || a.IsLoopback(), b.hasOwn
+	local = use&ownAddress != 0 || a.IsLoopback()
+	return local, b.hasOwn && (local || !b.snapshot.AddressesCut)
 }
 
 // onNode tells whether an address with this use is one of the node's own, those

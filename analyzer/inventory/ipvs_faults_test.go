@@ -178,6 +178,8 @@ func TestIPVSFaults(t *testing.T) {
 				{"10.96.20.1:80/tcp", inventory.Unknown, inventory.MasqueradeUnknown, []string{"by names that are not resolved"}},
 				{"203.0.113.13:80/tcp", inventory.Unknown, inventory.MasqueradeUnknown, nil},
 			}, nil},
+		{"addresses that are cut", []change{{"ip-addr.txt", "", "1: lo: <UP> mtu 65536\n    inet 127.0.0.1/8 scope host lo\n2: eth0: <UP> mtu 1500\n    inet 172.18.0.3/16 scope global eth0\n3: kube-ipvs0: <BROADCAST,NOARP> mtu 1500\n    inet 10.96.0.1/32 scope global kube-ipvs0\n    inet 10.9"}},
+			[]entry{{"10.96.20.1:80/tcp", inventory.IsClusterIP, inventory.MasqueradeConditional, nil}, {"10.96.0.1:443/tcp", inventory.IsClusterIP, inventory.MasqueradeConditional, nil}}, nil},
 		{"a table that is cut in a weight", []change{
 			{"ipset-save.txt", "", "create KUBE-CLUSTER-IP hash:ip,port family inet hashsize 1024 maxelem 65536\nadd KUBE-CLUSTER-IP 10.96.20.1,tcp:80\nadd KUBE-CLUSTER-IP 10.96.20.2,tcp:80\n"},
 			{"ipvsadm-save.txt", "", "-A -t 10.96.20.1:80 -s rr\n-a -t 10.96.20.1:80 -r 10.244.1.10:8080 -m -w 1"}},

@@ -122,7 +122,7 @@ func (s *Snapshot) AddressIndex() *Addresses {
 
 // IsLocal reports whether the address is one of the node's. ok is false when
 // the node's addresses of that family are not known: "ip -4 addr" shows no
-// IPv6. Loopback is local on every node.
+// IPv6, and what shows others may be cut. Loopback is local on every node.
 func (s *Snapshot) IsLocal(a netip.Addr) (local, ok bool) {
 	if a.IsLoopback() {
 		return true, true
@@ -130,7 +130,7 @@ func (s *Snapshot) IsLocal(a netip.Addr) (local, ok bool) {
 	if s.isIndexed() {
 		x := s.own
 		local = x.Number(a) >= 0
-		return local, local || a.Is4() && x.is4 || !a.Is4() && x.is6
+		return local, local || !s.AddressesCut && (a.Is4() && x.is4 || !a.Is4() && x.is6)
 	}
 	for _, own := range s.Addresses {
 		if own.Prefix.Addr() == a {
@@ -138,5 +138,5 @@ func (s *Snapshot) IsLocal(a netip.Addr) (local, ok bool) {
 		}
 		ok = ok || own.Prefix.Addr().Is4() == a.Is4()
 	}
-	return false, ok
+	return false, ok && !s.AddressesCut
 }

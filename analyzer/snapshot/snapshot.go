@@ -29,6 +29,9 @@ type Snapshot struct {
 	// Addresses are the node's own addresses; nil when unknown.
 	Addresses     []Address
 	AddressesFrom Origin
+	// AddressesCut says that the text which lists them breaks off: the node may
+	// have others.
+	AddressesCut bool
 	// Routes are the node's routes of all tables that were captured; nil when
 	// none were.
 	Routes []Route

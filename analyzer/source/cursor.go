@@ -16,6 +16,10 @@ func Start(f *File) Cursor { return Cursor{File: f, Line: 1} }
 // More reports whether there is another line.
 func (c Cursor) More() bool { return c.Offset < len(c.File.Text) }
 
+// IsCut reports whether the cursor stands at the text's end, behind a line that
+// has no line feed: a text that was cut somewhere ends so.
+func (c Cursor) IsCut() bool { return !c.More() && !strings.HasSuffix(c.File.Text, "\n") }
+
 // Pos is the position of the line that Next gives.
 func (c Cursor) Pos() Position { return Position{File: c.File, Line: c.Line} }
 

@@ -108,7 +108,7 @@ func (q *asking) kindOf6(a netip.Addr, side netfilter.Side, types netfilter.Addr
 		if local, ok := n.isLocal(a); ok && (!local || n.isOwn(a)) {
 			return ternaryOf(n.has(device.name, a)).xor(negated)
 		}
-	case looked == netfilter.AddrAnycast && a.IsValid() && len(n.snapshot.Addresses) > 0 && !n.edges[a]:
+	case looked == netfilter.AddrAnycast && a.IsValid() && n.hasAddresses() && !n.edges[a]:
 		return ternaryOf(negated)
 	}
 	return q.unsure(false, byHeaders, m.String)

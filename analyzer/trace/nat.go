@@ -30,7 +30,7 @@ func (w *walk) translate(rule *netfilter.Rule, statement netfilter.Statement, p 
 		to = netfilter.NATRange{Ports: s.Ports, HasPorts: s.HasPorts}
 		to.First = w.redirectAddress(packet)
 		to.Last, flags = to.First, s.Flags
-		if !to.First.IsValid() && packet.in.known && len(w.tracer.node.snapshot.Addresses) > 0 {
+		if !to.First.IsValid() && packet.in.known && w.tracer.node.hasAddresses() {
 			p.trail = w.step(p.trail, rule, p.packet, drops) // nf_nat_redirect.c: the interface has no address
 			return append(out, exit{particle: p, way: dropped})
 		}

@@ -109,6 +109,12 @@ func (n *node) isLocal(a netip.Addr) (local, ok bool) {
 	return false, ok
 }
 
+// hasAddresses reports whether the node's addresses are known, and none of those
+// that are not listed is one.
+func (n *node) hasAddresses() bool {
+	return len(n.snapshot.Addresses) > 0 && !n.snapshot.AddressesCut
+}
+
 // isOwn reports whether the node is known to have the address: IsLocal takes
 // loopback addresses for the node's that no interface has.
 func (n *node) isOwn(a netip.Addr) bool { return n.own.Number(a) >= 0 }

@@ -6,7 +6,14 @@ import (
 
 	"github.com/svcpath/svcpath/analyzer/snapshot"
 	"github.com/svcpath/svcpath/analyzer/source"
+	"github.com/svcpath/svcpath/parsers/iproute"
 )
+
+// addAddresses adds those of one text.
+func (r *reading) addAddresses(addrs []snapshot.Address, diags []source.Diagnostic) {
+	r.addrs = appendTo(r.addrs, addrs)
+	r.cutAddrs = r.cutAddrs || slices.ContainsFunc(diags, func(d source.Diagnostic) bool { return d.Code == iproute.CutAddresses })
+}
 
 // setAddresses joins the addresses that the inputs show, each once, with those
 // that the user names. Without any the node's addresses stay unknown.
@@ -16,7 +23,9 @@ func setAddresses(snap *snapshot.Snapshot, named []netip.Addr) {
 	switch {
 	case shown:
 		snap.AddressesFrom = snapshot.FromIPAddr
-		remarkOnLoopback(snap)
+		if !snap.AddressesCut { // which was told
+			remarkOnLoopback(snap)
+		}
 	case len(named) > 0:
 		snap.AddressesFrom = snapshot.FromFlag
 	default:

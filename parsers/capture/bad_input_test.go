@@ -54,8 +54,9 @@ func TestBadInput(t *testing.T) {
 		{"an archive with a wrong header", strings.Replace(tarred("a", dump), "ustar", "ustar!", 1), []string{"fails: input: tar: archive/tar: invalid tar header", "no snapshot"}},
 		{"an archive that is cut short", tarred("a", addr, "b", addr)[:512*3+100], []string{
 			"input/a:1: ip-addr, 4 lines",
-			"input/b:1: ip-addr, 3 lines",
+			"input/b:1: ip-addr, 3 lines, 1 skipped",
 			"error: input: the archive is cut short or damaged (unexpected EOF): only what comes before is analysed",
+			"error: input/b:3: the list of addresses is cut off in the middle of a line, which is not used: the node may have others",
 			"error: input/b:3: the file is cut short or damaged here (unexpected EOF): only what comes before is analysed",
 		}},
 	}

@@ -120,6 +120,7 @@ func assemble(readings []*reading, o Options) *snapshot.Snapshot {
 	for _, r := range readings {
 		snap.Sources = append(snap.Sources, r.sources...)
 		snap.Addresses = appendTo(snap.Addresses, r.addrs)
+		snap.AddressesCut = snap.AddressesCut || r.cutAddrs
 		snap.Routes = append(snap.Routes, r.routes...)
 		snap.Diagnostics = append(snap.Diagnostics, r.diagnostics()...)
 		tables = append(tables, r.captured()...)

@@ -70,13 +70,13 @@ func readIPTablesSave(r *reading, at source.Cursor, foreign func(string) bool) (
 
 func readAddr(r *reading, at source.Cursor, foreign func(string) bool) (*snapshot.Source, source.Cursor) {
 	addrs, diags, next := iproute.ParseAddr(at, foreign)
-	r.addrs = appendTo(r.addrs, addrs)
+	r.addAddresses(addrs, diags)
 	return r.source(snapshot.IPAddr, diags), next
 }
 
 func readAddrJSON(r *reading, at source.Cursor, _ func(string) bool) (*snapshot.Source, source.Cursor) {
 	addrs, diags, next := iproute.ParseAddrJSON(at)
-	r.addrs = appendTo(r.addrs, addrs)
+	r.addAddresses(addrs, diags)
 	return r.source(snapshot.IPAddrJSON, diags), next
 }
 

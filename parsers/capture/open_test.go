@@ -181,7 +181,7 @@ func TestStrict(t *testing.T) {
 
 func TestAddresses(t *testing.T) {
 	const v6 = "3: cni0: <UP> mtu 1500\n    inet6 fd00::1/64 scope global\n"
-	dir := write(t, "addr", addr, "addr2", addr+v6, "one", v6, "save", dump)
+	dir := write(t, "addr", addr, "addr2", addr+v6, "one", v6, "cut", addr+"3: cni0: <UP> mtu 1500\n    inet 10.0.0", "json", `[{"ifname":"lo","addr_info":[{"family":"inet","local":"127.0.0.1","prefixlen":8}]},{`, "save", dump)
 	ip := netip.MustParseAddr
 	tests := []struct {
 		name   string
@@ -195,6 +195,8 @@ func TestAddresses(t *testing.T) {
 		{"both, each once", []string{"addr", "addr2"}, []netip.Addr{ip("172.18.0.3"), ip("10.0.0.1")},
 			"ip-addr [{lo 127.0.0.1/8} {eth0 172.18.0.3/16} {cni0 fd00::1/64} { 10.0.0.1/32}]"},
 		{"a part of them", []string{"one"}, nil, "ip-addr [{cni0 fd00::1/64}] one:1: the addresses shown are not all that the node has, for none is a loopback address: other local addresses may be taken for foreign ones"},
+		{"a text that is cut", []string{"cut"}, nil, "ip-addr [{lo 127.0.0.1/8} {eth0 172.18.0.3/16}] cut cut:6: the list of addresses is cut off in the middle of a line, which is not used: the node may have others"},
+		{"JSON that is cut", []string{"json"}, nil, "ip-addr [{lo 127.0.0.1/8}] cut json:1: found \"{\", expected an object or the end of a JSON array"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -207,6 +209,9 @@ func TestAddresses(t *testing.T) {
 				t.Fatal(err)
 			}
 			got := fmt.Sprintf("%s %v", snap.AddressesFrom, snap.Addresses)
+			if snap.AddressesCut {
+				got += " cut"
+			}
 			for _, d := range snap.Diagnostics {
 				got += " " + strings.ReplaceAll(d.String(), dir+"/", "")
 			}

@@ -21,11 +21,13 @@ type reading struct {
 	ipvs    []*ipvs.Table
 	ipsets  []*netfilter.IPSet
 	addrs   []snapshot.Address
-	routes  []snapshot.Route
-	objects cluster.Objects
-	remarks source.Remarks
-	known   []knownText
-	skipped int // lines outside the sources, blank ones excepted
+	// cutAddrs says that a text of addresses breaks off.
+	cutAddrs bool
+	routes   []snapshot.Route
+	objects  cluster.Objects
+	remarks  source.Remarks
+	known    []knownText
+	skipped  int // lines outside the sources, blank ones excepted
 
 	run source.Diagnostic // the lines that are being skipped; Unread counts them
 }

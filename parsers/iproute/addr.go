@@ -36,9 +36,17 @@ func AddrBegins(line string) bool {
 	}
 }
 
+// CutAddresses is the code of the remark that a text breaks off, and does not list
+// all addresses that the node has.
+const CutAddresses = "cut-addresses"
+
 // ParseAddr reads what "ip addr" prints, from at on, up to the first line that
 // is no part of it or that foreign claims. What follows is at next. Addresses
 // of interfaces in every state count: the kernel answers for most of them.
+//
+// A text whose last line has no line feed is taken to be cut, unless that line is
+// one that says how long an address lives and says all of it: that is how a text
+// ends which lost nothing but the line feed.
 func ParseAddr(at source.Cursor, foreign func(line string) bool) (addrs []snapshot.Address, diags []source.Diagnostic, next source.Cursor) {
 	var remarks source.Remarks
 	iface, blank := "", false
@@ -46,11 +54,14 @@ func ParseAddr(at source.Cursor, foreign func(line string) bool) (addrs []snapsh
 	for at.More() {
 		line, after := at.Next()
 		word, rest := cutWord(line)
+		cut := after.IsCut() && !isLifetime(line)
 		switch name, isName := interfaceName(line); {
-		case word == "":
+		case word == "" && !cut:
 			blank = true
 			at = after
 			continue
+		case cut && (word == "inet" || word == "inet6" || strings.Trim(strings.TrimSuffix(word, ":"), "0123456789") == ""):
+			// Nobody knows the rest of an address that stands there.
 		case isName:
 			iface = name
 		case word == "inet" || word == "inet6":
@@ -69,6 +80,12 @@ func ParseAddr(at source.Cursor, foreign func(line string) bool) (addrs []snapsh
 			return addrs, remarks.All(), next
 		}
 		blank = false
+		if cut {
+			remarks.Add(source.Diagnostic{
+				Severity: source.Error, Pos: at.Pos(), Code: CutAddresses, Unread: 1,
+				Message: "the list of addresses is cut off in the middle of a line, which is not used: the node may have others",
+			})
+		}
 		at, next = after, after
 	}
 	return addrs, remarks.All(), next
@@ -77,6 +94,17 @@ func ParseAddr(at source.Cursor, foreign func(line string) bool) (addrs []snapsh
 // lifetime begins every second line for an address. No other format's line begins
 // with it.
 const lifetime = "valid_lft"
+
+// isLifetime reports whether a line says how long an address lives, up to its end:
+// "valid_lft forever preferred_lft forever", "valid_lft 300sec preferred_lft 0sec".
+func isLifetime(line string) bool {
+	var words [4]string
+	for i := range words {
+		words[i], line = cutWord(line)
+	}
+	end := words[3] == "forever" || strings.HasSuffix(words[3], "sec")
+	return words[0] == lifetime && words[2] == "preferred_lft" && end
+}
 
 var familyOf = map[string]string{"inet": "an IPv4", "inet6": "an IPv6"}
 

@@ -30,7 +30,7 @@ func ParseAddrJSON(at source.Cursor) (addrs []snapshot.Address, diags []source.D
 			addrs = append(addrs, snapshot.Address{Interface: iface.Name, Prefix: prefix})
 		}
 	}
-	next = objects(at, &remarks, read)
+	next = objects(at, CutAddresses, &remarks, read)
 	return addrs, remarks.All(), next
 }
 

@@ -93,6 +93,26 @@ func TestParseAddr(t *testing.T) {
 		text: "2: eth0: <UP> mtu 1500\n    inet 10.0.0.1/24 scope global eth0\n  FOREIGN\n",
 		want: []string{"eth0 10.0.0.1/24", "next 3:   FOREIGN"},
 	}, {
+		name: "cut in an address",
+		text: "2: eth0: <UP> mtu 1500\n    inet 10.0.0.1/24 scope global eth0\n       valid_lft forever preferred_lft forever\n    inet 10.0.0.2",
+		want: []string{"eth0 10.0.0.1/24", "error: ip.txt:4: the list of addresses is cut off in the middle of a line, which is not used: the node may have others (1)"},
+	}, {
+		name: "cut in blanks",
+		text: "2: eth0: <UP> mtu 1500\n    inet 10.0.0.1/24 scope global eth0\n       valid_lft forever preferred_lft forever\n   ",
+		want: []string{"eth0 10.0.0.1/24", "error: ip.txt:4: the list of addresses is cut off in the middle of a line, which is not used: the node may have others (1)"},
+	}, {
+		name: "cut in a lifetime",
+		text: "2: eth0: <UP> mtu 1500\n    inet 10.0.0.1/24 scope global eth0\n       valid_lft forever preferred_lft for",
+		want: []string{"eth0 10.0.0.1/24", "error: ip.txt:3: the list of addresses is cut off in the middle of a line, which is not used: the node may have others (1)"},
+	}, {
+		name: "cut in an interface",
+		text: "2: eth0: <UP> mtu 1500\n    inet 10.0.0.1/24 scope global eth0\n       valid_lft forever preferred_lft forever\n3: cn",
+		want: []string{"eth0 10.0.0.1/24", "error: ip.txt:4: the list of addresses is cut off in the middle of a line, which is not used: the node may have others (1)"},
+	}, {
+		name: "nothing cut but the last line feed",
+		text: "2: eth0: <UP> mtu 1500\n    inet 10.0.0.1/24 scope global eth0\n       valid_lft 300sec preferred_lft 60sec",
+		want: []string{"eth0 10.0.0.1/24"},
+	}, {
 		name: "an address that is none, the rest is kept",
 		text: "2: eth0: <UP> mtu 1500\n    inet 172.18.0.3/33 brd 172.18.255.255 scope global eth0\n    inet6 10.0.0.1/24 scope global\n    inet\n    inet 10.0.0.2/24 scope global eth0\n",
 		want: []string{

@@ -11,8 +11,8 @@ import (
 // objects runs over the objects of the JSON array that begins at the cursor,
 // each as text with the cursor of its first line, and gives the cursor behind
 // the line that the array ends in. Text that ends early or is no JSON ends the
-// walk with a remark; what came before it stands.
-func objects(at source.Cursor, remarks *source.Remarks, visit func(at source.Cursor, object json.RawMessage)) (next source.Cursor) {
+// walk with a remark of that code; what came before it stands.
+func objects(at source.Cursor, code string, remarks *source.Remarks, visit func(at source.Cursor, object json.RawMessage)) (next source.Cursor) {
 	text := at.File.Text[at.Offset:]
 	lines := &lineReader{at: at}
 	dec := json.NewDecoder(lines)
@@ -31,11 +31,14 @@ func objects(at source.Cursor, remarks *source.Remarks, visit func(at source.Cur
 	fail := func() source.Cursor {
 		proceed()
 		if !here.More() {
-			remarks.Add(unread(at, "the end of the text", "the JSON array that begins here to be closed"))
+			d := unread(at, "the end of the text", "the JSON array that begins here to be closed")
+			d.Code = code
+			remarks.Add(d)
 			return lines.at
 		}
 		found, next := here.Next()
 		d := unread(here, found, "an object or the end of a JSON array")
+		d.Code = code
 		if lines.at.More() && lines.last.Line > here.Line {
 			next = lines.last
 		} else if lines.at.Line > next.Line {

@@ -60,7 +60,7 @@ func ParseRouteJSON(at source.Cursor) (routes []snapshot.Route, diags []source.D
 			})
 		}
 	}
-	next = objects(at, &remarks, read)
+	next = objects(at, unreadLines, &remarks, read)
 	return routes, remarks.All(), next
 }
 

@@ -28,12 +28,15 @@ func indented(line string) bool {
 	return strings.HasPrefix(line, " ") || strings.HasPrefix(line, "\t")
 }
 
+// unreadLines is the code of remarks about lines that do not say what they should.
+const unreadLines = "unread-lines"
+
 // unread is the remark about a line that does not say what it should.
 func unread(at source.Cursor, found, expected string) source.Diagnostic {
 	return source.Diagnostic{
 		Severity: source.Error,
 		Pos:      at.Pos(),
-		Code:     "unread-lines",
+		Code:     unreadLines,
 		Message:  "found " + source.Quote(strings.TrimSpace(found)) + ", expected " + expected,
 		Unread:   1,
 	}

@@ -116,12 +116,6 @@ func spanOf(at source.Cursor, line string) source.Span {
 	return source.Span{File: at.File, Offset: at.Offset + begin, Len: len(trimmed), Line: at.Line}
 }
 
-// isCut reports whether the line at the cursor is the text's last and has no
-// end: a text that was cut somewhere ends so.
-func isCut(after source.Cursor) bool {
-	return !after.More() && !strings.HasSuffix(after.File.Text, "\n")
-}
-
 // endsText reports whether a line stands behind a text that is whole: a prompt,
 // or the end of a block of a Markdown text. What else stands there may have
 // been put in the place of what was left out.

@@ -59,7 +59,7 @@ func (r *reader) listed(begin source.Cursor, foreign func(line string) bool) (at
 		line, after := at.Next()
 		key, value, ok := strings.Cut(strings.TrimSpace(line), ":")
 		value = strings.TrimSpace(value)
-		if ok && isCut(after) && key != "Members" {
+		if ok && after.IsCut() && key != "Members" {
 			ok = false // a value that may be cut
 		}
 		switch {
@@ -130,7 +130,7 @@ func (r *reader) members(at source.Cursor, entries int, foreign func(line string
 			break
 		}
 		n++
-		if isCut(after) {
+		if after.IsCut() {
 			r.cutOff(at.Pos(), "in the middle of a line")
 			r.lacking = true
 			return after

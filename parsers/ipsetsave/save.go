@@ -57,7 +57,7 @@ func ParseSave(at source.Cursor, foreign func(line string) bool) (dump *Dump, ne
 		}
 		line, after := at.Next()
 		command, name, rest := command(line)
-		cut := isCut(after)
+		cut := after.IsCut()
 		switch {
 		case command == "":
 			at = after

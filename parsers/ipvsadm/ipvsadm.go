@@ -64,12 +64,6 @@ func (r *reader) unread(at source.Cursor, err error) {
 	})
 }
 
-// isCut reports whether the line at the cursor is the text's last and has no
-// end: a text that was cut somewhere ends so.
-func isCut(after source.Cursor) bool {
-	return !after.More() && !strings.HasSuffix(after.File.Text, "\n")
-}
-
 // cutOff ends a text in the middle of a line, which is not used: of a weight or an
 // address that stands there nobody knows the rest. All that has no line yet may
 // stand behind it, and that is real servers of the service unless the line begins

@@ -92,7 +92,7 @@ reading:
 		line, after := at.Next()
 		word, rest := cutWord(line)
 		switch {
-		case word == "":
+		case word == "" && !after.IsCut():
 			at = after
 			continue
 		case isTitle(line):
@@ -107,8 +107,8 @@ reading:
 			if stage == 2 {
 				r.title(rest)
 			}
-		case isCut(after) && mayBegin(word, rest):
-			r.cutOff(at, word[0] != '-')
+		case after.IsCut() && mayBegin(word, rest):
+			r.cutOff(at, word != "" && word[0] != '-')
 			next = after
 			break reading
 		case word == "->":

@@ -190,6 +190,8 @@ TCP  0A603201:18EB rr
 			said: []string{`error f:5: the IPVS table is cut off in the middle of a line, which is not used: what is not here need not be missing`}},
 		{name: "cut in the next one", text: procHead + "TCP  0A603201:18EB rr \n  -> 0AF40147:05EA      Masq    1      0          1\nTC", want: "TCP 10.96.50.1:6379 rr\n  10.244.1.71:1514 Masq weight 1 0+1\nincomplete\n",
 			said: []string{`error f:6: the IPVS table is cut off in the middle of a line, which is not used: what is not here need not be missing`}},
+		{name: "cut in blanks", text: procHead + "TCP  0A603201:18EB rr \n ", want: "TCP 10.96.50.1:6379 rr partial\nincomplete\n",
+			said: []string{`error f:5: the IPVS table is cut off in the middle of a line, which is not used: what is not here need not be missing`}},
 		{name: "empty", text: procHead, want: ""},
 	} {
 		t.Run(e.name, func(t *testing.T) {

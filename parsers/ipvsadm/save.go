@@ -76,7 +76,7 @@ func ParseSave(at source.Cursor, foreign func(line string) bool) (t *Text, next 
 		case isBlank(line):
 			at = after
 			continue
-		case isCut(after) && (line == "-" || command != "" && (option == "" || option == "-" || isServiceOption(option))):
+		case after.IsCut() && (line == "-" || command != "" && (option == "" || option == "-" || isServiceOption(option))):
 			r.cutOff(at, command == "-A")
 			return r.text(), after
 		case command != "" && (option == "" || isServiceOption(option)):

@@ -67,6 +67,7 @@ func AnalysisText(w io.Writer, a *analyzer.Analysis, o TextOptions) error {
 type textPrinter struct {
 	out *bufio.Writer
 	TextOptions
+	warmth   int                // keeps warm from being left out
 	line     []byte             // room for one
 	lines    []inventory.Line   // room for an entry's
 	spare    []tableBlock       // of tables that are written

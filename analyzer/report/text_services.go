@@ -26,7 +26,10 @@ func (p *textPrinter) overview(services []*inventory.Service) *overview {
 		entries:  p.newTable("SERVICE", "PROTO", "ENTRY", "VERDICT", "CLIENT ADDRESS", "PATH"),
 	}
 	var last, lastExternal *inventory.Service
-	for _, s := range services {
+	for i, s := range services {
+		if i%warmed == 0 {
+			p.warm(services[i:min(i+warmed, len(services))])
+		}
 		if p.Detail != Quiet {
 			p.serviceRow(o.services, s, last)
 			last = s

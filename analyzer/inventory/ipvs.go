@@ -248,8 +248,8 @@ func newBalancer(s *snapshot.Snapshot, family netfilter.Family, nat, filter *net
 	// "ip addr show eth0" leaves others out, loopback among them.
 	b.nodeAddressesKnown = s.AddressesFrom == snapshot.FromIPAddr && !s.AddressesCut && loopback && b.hasOwn
 	if listed != nil {
-		for _, e := range listed.Elements() {
-			b.addresses.add(e.Nets[0].Addr(), serviceAddress)
+		for i := range listed.NumElements() {
+			b.addresses.add(listed.ElementNet(i).Addr(), serviceAddress)
 		}
 	}
 	if set := b.set(kubeproxy.SourceCIDRSet); set != nil {

@@ -76,7 +76,7 @@ func newKindSet(set *netfilter.IPSet, kind Kind, drafts *ipvsDrafts) *kindSet {
 		if !set.IsExact(i) {
 			return k
 		}
-		if v := drafts.virtual(elementDial(set.Element(i))); v != nil && of[v.Number()] == 0 {
+		if v := drafts.virtual(elementDial(set, i)); v != nil && of[v.Number()] == 0 {
 			of[v.Number()] = uint32(i) + 1
 		}
 	}
@@ -126,7 +126,7 @@ func (k *kindSet) tells(v *ipvs.VirtualServer, d dial) bool {
 	var room [4]SetElement
 	found, in := k.holds(v, d, room[:0])
 	for _, e := range found {
-		if k.set.Type == netfilter.HashIPPort && k.set.IsExact(e.Number) || elementDial(k.set.Element(e.Number)) == d {
+		if k.set.Type == netfilter.HashIPPort && k.set.IsExact(e.Number) || elementDial(k.set, e.Number) == d {
 			k.entered[e.Number] = true
 		}
 	}
@@ -134,8 +134,9 @@ func (k *kindSet) tells(v *ipvs.VirtualServer, d dial) bool {
 }
 
 // elementDial is an element of an address and a port.
-func elementDial(e netfilter.IPSetElement) dial {
-	return dial{e.Nets[0].Addr(), e.Protocol, e.Ports.First}
+func elementDial(set *netfilter.IPSet, i int) dial {
+	protocol, ports := set.ElementPorts(i)
+	return dial{set.ElementNet(i).Addr(), protocol, ports.First}
 }
 
 // gather collects entries: of virtual servers, of what the sets have besides,
@@ -265,7 +266,7 @@ func (b *balancer) addFromSets() {
 		}
 		for i, entered := range k.entered {
 			if !entered {
-				b.draft(elementDial(k.set.Element(i)), k.kind, false)
+				b.draft(elementDial(k.set, i), k.kind, false)
 			}
 		}
 	}

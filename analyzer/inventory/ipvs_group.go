@@ -28,34 +28,33 @@ func (b *balancer) group() {
 			svc.Object, svc.NameFrom = s, NamedByAddress
 			named[key] = svc
 		}
-		e.service = svc
+		e.join(svc)
 	}
+	var rest []*ipvsDraft
 	for _, e := range b.order {
-		if e.service != nil || e.entry.Kind != ClusterIP {
+		switch {
+		case e.service != nil:
+			continue
+		case e.entry.Kind != ClusterIP:
+			rest = append(rest, e)
 			continue
 		}
-		e.service = b.newServiceOf(e)
+		e.join(b.newServiceOf(e))
 		e.service.Port = e.port
 		if p := b.pools.sameEndpoints(b.pools.pool(e.entry.Virtual)); p != nil {
 			e.alike, p.clusterIPs = p.clusterIPs, e
 		}
 	}
-	for _, e := range b.order {
-		if e.service != nil {
-			continue
-		}
+	for _, e := range rest {
 		if own := b.guess(e); own != nil {
 			e.guessed, own.service.Guessed = true, true
-			e.service = own.service
+			e.join(own.service)
 			continue
 		}
-		e.service = b.newServiceOf(e)
+		e.join(b.newServiceOf(e))
 		if e.entry.Kind != NodePort {
 			e.service.Port = e.port
 		}
-	}
-	for _, e := range b.order {
-		e.service.size++
 	}
 	for _, svc := range b.results {
 		svc.members = b.memory.members.list(svc.size)
@@ -74,6 +73,12 @@ type ipvsService struct {
 	// cluster and local are the pools that its endpoints of these scopes are
 	// of; nil for none.
 	cluster, local *pool
+}
+
+// join gives an entry its service.
+func (e *ipvsDraft) join(svc *ipvsService) {
+	e.service = svc
+	svc.size++
 }
 
 // A serviceOfClaim tells the service ports of objects apart.

@@ -2,6 +2,7 @@ package inventory
 
 import (
 	"maps"
+	"math"
 	"net/netip"
 	"slices"
 
@@ -113,16 +114,20 @@ func (b *balancer) checkNodePorts() {
 		return
 	}
 	used := map[netip.Addr]int{}
-	ports := 0
+	ports, fewest, most := 0, math.MaxInt, 0
 	for _, e := range b.order {
 		if e.entry.Kind == NodePort && !e.entry.KindAssumed && len(e.entry.Virtual) > 0 {
 			ports++
+			fewest, most = min(fewest, len(e.entry.Virtual)), max(most, len(e.entry.Virtual))
 			for _, v := range e.entry.Virtual {
 				used[v.Address]++
 			}
 		}
 	}
 	addresses := slices.SortedFunc(maps.Keys(used), netip.Addr.Compare)
+	if fewest == most && most == len(addresses) {
+		return // as it should be
+	}
 	for _, svc := range b.results {
 		for _, entry := range svc.Entries {
 			e, ok := entry.Reason.(*ipvsDraft)

@@ -258,6 +258,20 @@ func (s *IPSet) Element(i int) IPSetElement {
 	return e
 }
 
+// ElementNet is the first address of the i-th element, invalid in a set without
+// addresses. It asks for less than Element.
+func (s *IPSet) ElementNet(i int) netip.Prefix {
+	if len(s.parts) == 0 || s.parts[0] != PartIP && s.parts[0] != PartNet {
+		return netip.Prefix{}
+	}
+	return s.net(&s.elements[i], 0)
+}
+
+// ElementPorts are the protocol and the ports of the i-th element.
+func (s *IPSet) ElementPorts(i int) (protocol uint8, ports PortRange) {
+	return s.elements[i].protocol, s.elements[i].ports
+}
+
 // NoMatch reports whether the i-th element says no for what it covers.
 func (s *IPSet) NoMatch(i int) bool { return s.elements[i].flags&noMatch != 0 }
 

@@ -197,6 +197,14 @@ func TestIPSetElement(t *testing.T) {
 		if diff := cmp.Diff([]netfilter.IPSetElement{want, plain}[i], e, cmp.Comparer(func(a, b netip.Prefix) bool { return a == b }), cmp.Comparer(func(a, b netip.Addr) bool { return a == b })); diff != "" {
 			t.Error(diff)
 		}
+		if protocol, ports := set.ElementPorts(i); set.ElementNet(i) != e.Nets[0] || protocol != e.Protocol || ports != e.Ports {
+			t.Errorf("element %d is %v, %d, %v by itself", i, set.ElementNet(i), protocol, ports)
+		}
+	}
+	ports := netfilter.NewIPSet("p", netfilter.BitmapPort, netfilter.AnyFamily)
+	ports.Add(netfilter.IPSetElement{Ports: netfilter.PortRange{First: 80, Last: 80}})
+	if ports.ElementNet(0).IsValid() {
+		t.Error("a port has an address")
 	}
 	if !set.NoMatch(0) || !set.Expires(0) || set.NoMatch(1) || set.Expires(1) || set.NumElements() != 2 {
 		t.Error("an element's flags are another's")

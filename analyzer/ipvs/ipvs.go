@@ -84,8 +84,10 @@ func (t *Table) Expect(n int) {
 // one is given instead.
 func (t *Table) Add(v VirtualServer) (added *VirtualServer, isNew bool) {
 	key, hasKey := v.Key()
+	var hash uint32
 	if hasKey {
-		added = t.find(&key)
+		hash = key.hash()
+		added = t.findHashed(&key, hash)
 	} else {
 		added = t.Named(v.Protocol, v.Name)
 	}
@@ -105,7 +107,7 @@ func (t *Table) Add(v VirtualServer) (added *VirtualServer, isNew bool) {
 		}
 		t.named[nameKey{v.Protocol, v.Name}] = added
 	} else {
-		t.keys.put(&key, int(added.number))
+		t.keys.put(hash, int(added.number))
 		if key.Mark != 0 {
 			t.marked = append(t.marked, added)
 		}

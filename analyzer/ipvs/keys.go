@@ -37,7 +37,14 @@ func (t *Table) find(k *Key) *VirtualServer {
 	if t.keys.n == 0 {
 		return nil
 	}
-	hash := k.hash()
+	return t.findHashed(k, k.hash())
+}
+
+// findHashed is find of a key with that hash.
+func (t *Table) findHashed(k *Key, hash uint32) *VirtualServer {
+	if t.keys.n == 0 {
+		return nil
+	}
 	for at := int(hash) & (len(t.keys.slots) - 1); ; at = (at + 1) & (len(t.keys.slots) - 1) {
 		slot := t.keys.slots[at]
 		if slot.number == 0 {
@@ -60,8 +67,8 @@ func (v *VirtualServer) has(k *Key) bool {
 // expect makes room for about so many keys, before the first one.
 func (k *keys) expect(n int) { k.slots = make([]keySlot, 1<<bits.Len(uint(2*max(n, 4)-1))) }
 
-// put has the virtual server of a number found by its key.
-func (k *keys) put(key *Key, number int) {
+// put has the virtual server of a number found by its key, which has that hash.
+func (k *keys) put(hash uint32, number int) {
 	if 2*k.n >= len(k.slots) {
 		grown := keys{}
 		grown.expect(k.n + 1)
@@ -73,7 +80,7 @@ func (k *keys) put(key *Key, number int) {
 		k.slots = grown.slots
 	}
 	k.n++
-	k.take(keySlot{key.hash(), uint32(number) + 1})
+	k.take(keySlot{hash, uint32(number) + 1})
 }
 
 func (k *keys) take(s keySlot) {

@@ -66,7 +66,18 @@ func clip(s string, n int) string {
 
 // isASCII reports whether the text is made of the printable characters of
 // ASCII.
-func isASCII(s string) bool {
+func isASCII[Text string | []byte](s Text) bool {
+	// Eight at a time: with this taken away or added, the highest bit of one that
+	// is not printable is set. What a byte borrows or carries is borrowed or
+	// carried by such a one.
+	const each = 0x0101010101010101
+	for ; len(s) >= 8; s = s[8:] {
+		eight := uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
+			uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
+		if (eight|(eight-' '*each)|(eight+(0x7f-'~')*each))&(0x80*each) != 0 {
+			return false
+		}
+	}
 	for i := range len(s) {
 		if s[i] < ' ' || s[i] > '~' {
 			return false

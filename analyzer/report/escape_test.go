@@ -29,6 +29,19 @@ func TestEscape(t *testing.T) {
 	}
 }
 
+// TestEscapeBytes has each byte at each place of a longer text.
+func TestEscapeBytes(t *testing.T) {
+	for at := range 20 {
+		for c := range 256 {
+			text := []byte(" ~ab ~cd ~ef ~gh ~ij")
+			text[at] = byte(c)
+			if got, plain := report.Escape(string(text)), c >= ' ' && c <= '~'; (got == string(text)) != plain {
+				t.Errorf("Escape(%q) = %q", text, got)
+			}
+		}
+	}
+}
+
 func FuzzEscape(f *testing.F) {
 	f.Add(hostile)
 	f.Add("plain")

@@ -91,6 +91,9 @@ func (t *textTable) isEmpty() bool {
 
 // width is how many columns of a terminal a text takes, colours aside.
 func width(text []byte) int {
+	if isASCII(text) {
+		return len(text)
+	}
 	columns := 0
 	for i := 0; i < len(text); columns++ {
 		if c := text[i]; c >= ' ' && c <= '~' {

@@ -162,7 +162,7 @@ func (e *Entry) Lines() []Line {
 		lines = append(lines, ElementLine(element))
 	}
 	for _, v := range e.Virtual {
-		lines = AppendVirtualLines(lines, v)
+		lines = AppendVirtualLines(lines, v, v.NumServers())
 	}
 	return lines
 }
@@ -199,14 +199,14 @@ func ElementLine(e SetElement) Line {
 	return Line{[2]string{"ipset", e.Set.Name}, e.Pos(), e.Text()}
 }
 
-// AppendVirtualLines appends a virtual server's line and those of its real
-// servers.
-func AppendVirtualLines(lines []Line, v *ipvs.VirtualServer) []Line {
+// AppendVirtualLines appends a virtual server's line and those of its first n real
+// servers, or of all if it has fewer.
+func AppendVirtualLines(lines []Line, v *ipvs.VirtualServer, n int) []Line {
 	in := [2]string{"ipvs", v.String()}
 	lines = append(lines, Line{in, v.Pos(), v.Text()})
-	servers := v.Servers()
-	for i := range servers {
-		lines = append(lines, Line{in, servers[i].Pos(), servers[i].Text()})
+	for i := range min(n, v.NumServers()) {
+		r := v.Server(i)
+		lines = append(lines, Line{in, r.Pos(), r.Text()})
 	}
 	return lines
 }

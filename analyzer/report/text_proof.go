@@ -105,11 +105,11 @@ func (p *textPrinter) entryLines(e *inventory.Entry) []inventory.Line {
 		lines = append(lines, inventory.ElementLine(element))
 	}
 	for _, v := range e.Virtual {
-		most := len(lines) + 1 + fewEndpoints
-		lines = inventory.AppendVirtualLines(lines, v)
-		if len(lines) > most && p.Detail != Verbose {
-			lines = lines[:most]
+		n := v.NumServers()
+		if p.Detail != Verbose {
+			n = min(n, fewEndpoints)
 		}
+		lines = inventory.AppendVirtualLines(lines, v, n)
 	}
 	p.lines = lines
 	return lines

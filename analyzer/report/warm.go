@@ -27,6 +27,9 @@ func (p *textPrinter) warm(services []*inventory.Service) {
 			if len(e.Addresses) > 0 {
 				sum += e.Addresses[0].Bits()
 			}
+			if isExternal(e) && len(e.Virtual) > 0 {
+				sum += int(e.Virtual[0].Port)
+			}
 		}
 	}
 	p.warmth += sum

@@ -66,6 +66,10 @@ func (l Endpoints) Probability(i int) *Share {
 	return l.pool.share(i)
 }
 
+// Even reports whether it is known without a look at each that all endpoints have
+// the same Probability.
+func (l Endpoints) Even() bool { return l.pool != nil && l.pool.shares == nil }
+
 // Scope is At(i).Scope.
 func (l Endpoints) Scope(i int) Scope {
 	if l.pool == nil {

@@ -58,6 +58,7 @@ type balancer struct {
 	mismatches []Mismatch
 	results    []*ipvsService
 	places     []servicePlace // of results
+	ports      []*ipvsDraft   // those of node ports that have virtual servers and are known to be such
 
 	memory balancerMemory
 }

@@ -2,7 +2,6 @@ package inventory
 
 import (
 	"maps"
-	"math"
 	"net/netip"
 	"slices"
 
@@ -73,6 +72,9 @@ func (b *balancer) crossCheckService(svc *Service) {
 		case b.hasObjects() && e.claim == nil:
 			note(Mismatch{Kind: UnownedVirtual, Virtual: e.listed()[0]})
 		}
+		if entry.Kind == NodePort && !entry.KindAssumed {
+			b.ports = append(b.ports, e)
+		}
 		if missing := b.missingSets(e); len(missing) > 0 {
 			note(Mismatch{Kind: VirtualWithoutSet, Virtual: e.listed()[0], Sets: missing})
 		}
@@ -87,11 +89,11 @@ func (b *balancer) missingSets(e *ipvsDraft) []string {
 	lacks := func(names ...string) []string {
 		var missing []string
 		for _, name := range names {
-			set := b.set(name)
-			if slices.ContainsFunc(e.entry.Elements, func(in SetElement) bool { return in.Set == set }) || has(set, e.dial) != no {
+			named := kubeproxy.SetName(name, b.family)
+			if slices.ContainsFunc(e.entry.Elements, func(in SetElement) bool { return in.Set.Name == named }) || has(b.sets[named], e.dial) != no {
 				return nil
 			}
-			missing = append(missing, kubeproxy.SetName(name, b.family))
+			missing = append(missing, named)
 		}
 		return missing
 	}
@@ -114,31 +116,20 @@ func (b *balancer) checkNodePorts() {
 		return
 	}
 	used := map[netip.Addr]int{}
-	ports, fewest, most := 0, math.MaxInt, 0
-	for _, e := range b.order {
-		if e.entry.Kind == NodePort && !e.entry.KindAssumed && len(e.entry.Virtual) > 0 {
-			ports++
-			fewest, most = min(fewest, len(e.entry.Virtual)), max(most, len(e.entry.Virtual))
-			for _, v := range e.entry.Virtual {
-				used[v.Address]++
-			}
+	for _, e := range b.ports {
+		for _, v := range e.entry.Virtual {
+			used[v.Address]++
 		}
 	}
 	addresses := slices.SortedFunc(maps.Keys(used), netip.Addr.Compare)
-	if fewest == most && most == len(addresses) {
-		return // as it should be
-	}
-	for _, svc := range b.results {
-		for _, entry := range svc.Entries {
-			e, ok := entry.Reason.(*ipvsDraft)
-			if !ok || entry.Kind != NodePort || entry.KindAssumed || len(entry.Virtual) == 0 || len(entry.Virtual) == len(addresses) {
-				continue
-			}
-			for _, a := range addresses {
-				has := slices.ContainsFunc(entry.Virtual, func(v *ipvs.VirtualServer) bool { return v.Address == a })
-				if !has && 2*used[a] > ports {
-					b.mismatches = append(b.mismatches, Mismatch{Kind: NodePortMissing, Entry: entry, Virtual: e.listed()[0], Address: a})
-				}
+	for _, e := range b.ports {
+		if len(e.entry.Virtual) == len(addresses) {
+			continue
+		}
+		for _, a := range addresses {
+			has := slices.ContainsFunc(e.entry.Virtual, func(v *ipvs.VirtualServer) bool { return v.Address == a })
+			if !has && 2*used[a] > len(b.ports) {
+				b.mismatches = append(b.mismatches, Mismatch{Kind: NodePortMissing, Entry: &e.entry, Virtual: e.listed()[0], Address: a})
 			}
 		}
 	}

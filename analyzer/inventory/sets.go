@@ -70,6 +70,9 @@ func (c *client) askSet(set *netfilter.IPSet, sides []netfilter.Side) ternary {
 	if len(to) == 0 {
 		to = []netip.Addr{{}} // the address is not known; a set of ports needs none
 	}
+	if parts := set.Parts(); len(parts) == 1 && parts[0] == netfilter.PartPort {
+		to = to[:1]
+	}
 	answer := maybe
 	for i, addr := range to {
 		one := c.inSetAt(set, sides, addr)

@@ -162,6 +162,9 @@ func (p *textPrinter) appendScopeShares(b []byte, endpoints inventory.Endpoints,
 		return appendAddrPort(b, endpoints.At(from).Addr)
 	}
 	b = strconv.AppendInt(b, int64(to-from), 10)
+	if endpoints.Even() {
+		from = to - 1 // one tells for all
+	}
 	low, high := 1.0, 0.0
 	var last *inventory.Share // most have the same
 	for i := from; i < to; i++ {

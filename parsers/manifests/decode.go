@@ -22,6 +22,12 @@ type piece struct {
 	line int    // of its first line
 	json bool   // else YAML
 	kind string // what items of the list are that do not say it themselves
+	cut  bool   // the text breaks off, and perhaps in it
+}
+
+// lines counts the lines, those at the end aside that hold nothing.
+func (p *piece) lines() int {
+	return 1 + strings.Count(strings.TrimRight(p.text, " \t\r\n"), "\n")
 }
 
 // mostBytes is how long an object can be that is read. The API server takes

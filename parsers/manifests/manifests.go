@@ -40,6 +40,10 @@ func parse(at source.Cursor, pieces []piece) (*cluster.Objects, []source.Diagnos
 	r := &reader{file: at.File, others: map[string]int{}}
 	decodeAll(pieces, func(p piece, o object, err error) {
 		pos := source.Position{File: r.file, Line: p.line}
+		if p.cut {
+			r.cutOff(pos, p)
+			return
+		}
 		if err != nil {
 			r.damaged(p, err)
 		}
@@ -56,15 +60,23 @@ func parse(at source.Cursor, pieces []piece) (*cluster.Objects, []source.Diagnos
 
 // damaged reports a piece that cannot be read, or not whole.
 func (r *reader) damaged(p piece, err error) {
-	lines := 1 + strings.Count(strings.TrimRight(p.text, " \t\r\n"), "\n")
 	where, what := p.locate(err)
 	message := fmt.Sprintf("%s, expected a Kubernetes object as YAML", what)
 	if p.json {
 		message = fmt.Sprintf("%s, expected a Kubernetes object as JSON", what)
 	}
 	r.remarks.Add(source.Diagnostic{
-		Severity: source.Error, Code: "damaged-object", Unread: lines,
+		Severity: source.Error, Code: "damaged-object", Unread: p.lines(),
 		Pos: source.Position{File: r.file, Line: where}, Message: message,
+	})
+}
+
+// cutOff passes over the last object of a text that breaks off: of a part of its
+// endpoints nobody can tell which are missing on the node.
+func (r *reader) cutOff(pos source.Position, p piece) {
+	r.remarks.Add(source.Diagnostic{
+		Severity: source.Error, Code: "damaged-object", Unread: p.lines(), Pos: pos,
+		Message: "the text breaks off in this object or behind it, which is not used: others may be missing as well",
 	})
 }
 

@@ -12,9 +12,13 @@ import (
 // anchors stay in one piece, for an alias can stand in another item. Files that
 // were put together without a mark between them come apart where a key that
 // every object has once stands again.
+//
+// kubectl ends a list with its kind, and its last line with a line feed. People
+// who write objects themselves often leave that out: only a text with what the API
+// server adds is taken to be cut without it.
 func splitYAML(at, end source.Cursor) []piece {
 	var pieces []piece
-	begin := at
+	begin, text := at, at.File.Text[at.Offset:end.Offset]
 	var version, kind bool // stood in the document
 	flush := func(to source.Cursor) {
 		version, kind = false, false
@@ -40,6 +44,11 @@ func splitYAML(at, end source.Cursor) []piece {
 		at = after
 	}
 	flush(end)
+	rest := at.File.Text[end.Offset:] // blanks without a line feed are no line of an object's
+	isCut := strings.TrimLeft(rest, " ") == "" && !strings.HasSuffix(at.File.Text, "\n")
+	if n := len(pieces); n > 0 && isCut && strings.Contains(text, "creationTimestamp:") {
+		pieces[n-1].cut = true
+	}
 	return pieces
 }
 
@@ -100,6 +109,9 @@ func splitDocument(document string, line int) []piece {
 	finish(len(document))
 	if len(pieces) == 0 || !strings.HasSuffix(kind, "List") && kind != "" {
 		return whole
+	}
+	if kind == "" {
+		pieces[len(pieces)-1].cut = true
 	}
 	for i := range pieces {
 		pieces[i].kind = strings.TrimSuffix(kind, "List")

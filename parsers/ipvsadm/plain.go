@@ -179,25 +179,38 @@ func plainNumber(line string, at int) (n uint32, end int) {
 func endsAt(line string, at int) bool { return at < len(line) && line[at] == '\n' }
 
 // plainAddress reads an IPv4 address with a colon behind it, and gives where that
-// stands, 0 for none.
+// stands, 0 for none. It wants more behind it, which plain lines have.
 func plainAddress(line string, at int) (address [4]byte, end int) {
+	const longest = len("255.255.255.255:")
+	if len(line) < at+longest {
+		return address, 0
+	}
+	text, p := line[at:at+longest], 0
 	for i := range address {
-		begin, n := at, 0
-		for at < len(line) && line[at]-'0' <= 9 && at < begin+3 {
-			n = 10*n + int(line[at]-'0')
-			at++
+		first := text[p] - '0'
+		if first > 9 {
+			return address, 0
 		}
-		between := byte('.')
-		if i == 3 {
-			between = ':'
+		n := uint(first)
+		p++
+		if digit := text[p] - '0'; digit <= 9 {
+			n = 10*n + uint(digit)
+			p++
+			if digit := text[p] - '0'; digit <= 9 {
+				n = 10*n + uint(digit)
+				p++
+			}
+			if first == 0 || n > 255 {
+				return address, 0
+			}
 		}
-		if at == begin || n > 255 || at-begin > 1 && line[begin] == '0' || at == len(line) || line[at] != between {
+		if text[p] != "...:"[i] {
 			return address, 0
 		}
 		address[i] = byte(n)
-		at++
+		p++
 	}
-	return address, at - 1
+	return address, at + p - 1
 }
 
 // plainPort reads a port behind the colon that stands there, and gives where it

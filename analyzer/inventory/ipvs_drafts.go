@@ -11,11 +11,12 @@ type ipvsDrafts struct {
 	table    *ipvs.Table // nil without
 	family   netfilter.Family
 	numbered []*ipvsDraft
+	ports    map[uint32]*ipvsDraft // those without an address, by protocol and port
 	others   map[dial]*ipvsDraft
 }
 
 func newIPVSDrafts(table *ipvs.Table, family netfilter.Family) ipvsDrafts {
-	drafts := ipvsDrafts{table: table, family: family, others: map[dial]*ipvsDraft{}}
+	drafts := ipvsDrafts{table: table, family: family, ports: map[uint32]*ipvsDraft{}, others: map[dial]*ipvsDraft{}}
 	if table != nil {
 		drafts.numbered = make([]*ipvsDraft, len(table.Services()))
 	}
@@ -31,29 +32,27 @@ func (drafts *ipvsDrafts) virtual(d dial) *ipvs.VirtualServer {
 	return drafts.table.Service(ipvs.Key{Family: drafts.family, Protocol: d.protocol, Address: d.address, Port: d.port})
 }
 
-// keyed are the virtual servers of an entry where the text tells the addresses and
-// ports of all; else nil. That of an entry with one address is dialled as it is.
-func (e *ipvsDraft) keyed() []*ipvs.VirtualServer {
-	for _, v := range e.entry.Virtual {
-		if _, hasKey := v.Key(); !hasKey {
-			return nil
-		}
-	}
-	return e.entry.Virtual
-}
-
 // get is the draft of a dial and its virtual server, nil until there is one.
 func (drafts *ipvsDrafts) get(v *ipvs.VirtualServer, d dial) *ipvsDraft {
-	if v != nil {
+	switch {
+	case v != nil:
 		return drafts.numbered[v.Number()]
+	case !d.address.IsValid():
+		return drafts.ports[d.portNumber()]
 	}
 	return drafts.others[d]
 }
 
 func (drafts *ipvsDrafts) put(v *ipvs.VirtualServer, e *ipvsDraft) {
-	if v != nil {
+	switch {
+	case v != nil:
 		drafts.numbered[v.Number()] = e
-		return
+	case !e.address.IsValid():
+		drafts.ports[e.portNumber()] = e
+	default:
+		drafts.others[e.dial] = e
 	}
-	drafts.others[e.dial] = e
 }
+
+// portNumber is all that a dial without an address says.
+func (d *dial) portNumber() uint32 { return uint32(d.protocol)<<16 | uint32(d.port) }

@@ -276,8 +276,9 @@ func (b *balancer) addFromSets() {
 		if set == nil {
 			continue
 		}
-		for _, e := range set.Elements() {
-			b.draft(dial{protocol: protocol, port: e.Ports.First}, NodePort, false)
+		for i := range set.NumElements() {
+			_, ports := set.ElementPorts(i)
+			b.draft(dial{protocol: protocol, port: ports.First}, NodePort, false)
 		}
 	}
 }
@@ -290,11 +291,10 @@ func (b *balancer) addElements(e *ipvsDraft) {
 		all, in = holds(b.set(name), e.dial, all)
 		return in
 	}
-	keyed := e.keyed()
 	addOf := func(set int) (in ternary) {
 		var v *ipvs.VirtualServer
-		if len(keyed) > 0 {
-			v = keyed[0]
+		if len(e.entry.Virtual) > 0 {
+			v = e.entry.Virtual[0]
 		}
 		all, in = b.kinds[set].holds(v, e.dial, all)
 		return in

@@ -133,8 +133,8 @@ func (p *pools) sameEndpoints(q *pool) *pool {
 		return q.alike
 	}
 	p.key = p.key[:0]
-	for i := range q.order {
-		p.key, _ = q.addr(i).AppendBinary(p.key) // never fails
+	for _, i := range q.order {
+		p.key = q.first.AppendServerAddr(p.key, int(i))
 	}
 	hash := maphash.Bytes(poolsSeed, p.key)
 	q.alike = p.alike.find(hash, p.of, func(other *pool) bool { return sameAddrs(q, other) })

@@ -60,9 +60,9 @@ func (p *pool) scheduler() ipvs.Scheduler {
 func (p *pool) drained() []netip.AddrPort {
 	var drained []netip.AddrPort
 	if p.first != nil {
-		for _, s := range p.first.Servers() {
-			if takes, sure := s.Takes(); s.Address.IsValid() && s.PortKnown && sure && !takes {
-				drained = append(drained, s.AddrPort())
+		for i := range p.first.NumServers() {
+			if takes, sure := p.first.ServerTakes(i); p.first.ServerKnown(i) && sure && !takes {
+				drained = append(drained, p.first.ServerAddr(i))
 			}
 		}
 	}

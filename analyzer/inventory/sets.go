@@ -17,11 +17,11 @@ type SetElement struct {
 }
 
 // Text is the element as the dump has it.
-func (e SetElement) Text() string { return e.Set.Element(e.Number).Span.Text() }
+func (e SetElement) Text() string { return e.Set.ElementSpan(e.Number).Text() }
 
 // Pos is its line.
 func (e SetElement) Pos() source.Position {
-	span := e.Set.Element(e.Number).Span
+	span := e.Set.ElementSpan(e.Number)
 	return source.Position{File: span.File, Line: span.Line}
 }
 

@@ -103,16 +103,25 @@ func (v *VirtualServer) AppendServerAddrs(b []byte) []byte {
 		b = append(b, p.address[0], p.address[1], p.address[2], p.address[3], byte(p.port), byte(p.port>>8))
 	}
 	for i := range v.servers.others {
-		r := &v.servers.others[i]
-		if r.Address.Is4() {
-			four := r.Address.As4()
-			b = append(b, four[:]...)
-		} else {
-			b, _ = r.Address.AppendBinary(b) // never fails
-		}
-		b = append(b, byte(r.Port), byte(r.Port>>8))
+		b = v.AppendServerAddr(b, i)
 	}
 	return b
+}
+
+// AppendServerAddr is AppendServerAddrs of the real server at a place.
+func (v *VirtualServer) AppendServerAddr(b []byte, i int) []byte {
+	if len(v.servers.others) == 0 {
+		p := &v.servers.packed[i]
+		return append(b, p.address[0], p.address[1], p.address[2], p.address[3], byte(p.port), byte(p.port>>8))
+	}
+	r := &v.servers.others[i]
+	if r.Address.Is4() {
+		four := r.Address.As4()
+		b = append(b, four[:]...)
+	} else {
+		b, _ = r.Address.AppendBinary(b) // never fails
+	}
+	return append(b, byte(r.Port), byte(r.Port>>8))
 }
 
 // SameServers reports whether two virtual servers have the same real servers in

@@ -228,7 +228,7 @@ func (s *IPSet) Element(i int) IPSetElement {
 	e := IPSetElement{
 		Protocol: p.protocol, Ports: p.ports,
 		Physdev: p.flags&physdev != 0, Wildcard: p.flags&wildcard != 0, NoMatch: p.flags&noMatch != 0,
-		Span: source.Span{File: s.Pos.File, Offset: int(p.offset), Len: int(p.length), Line: int(p.line)},
+		Span: s.ElementSpan(i),
 	}
 	addr := 0
 	for _, part := range s.parts {
@@ -251,11 +251,19 @@ func (s *IPSet) Element(i int) IPSetElement {
 	if p.extra != 0 {
 		x := &s.extras[p.extra-1]
 		e.IPSetExtension, e.Lasts = x.IPSetExtension, x.lasts
-		if x.span != (source.Span{}) {
-			e.Span = x.span
-		}
 	}
 	return e
+}
+
+// ElementSpan is where the i-th element stands in the dump.
+func (s *IPSet) ElementSpan(i int) source.Span {
+	p := &s.elements[i]
+	if p.extra != 0 {
+		if span := s.extras[p.extra-1].span; span != (source.Span{}) {
+			return span
+		}
+	}
+	return source.Span{File: s.Pos.File, Offset: int(p.offset), Len: int(p.length), Line: int(p.line)}
 }
 
 // ElementNet is the first address of the i-th element, invalid in a set without

@@ -2,6 +2,7 @@ package report
 
 import (
 	"net/netip"
+	"slices"
 	"strconv"
 
 	"github.com/svcpath/svcpath/analyzer/inventory"
@@ -139,7 +140,10 @@ func (p *textPrinter) appendShares(b []byte, s *inventory.Service) []byte {
 	for local > 0 && s.Endpoints.Scope(local-1) == inventory.LocalScope {
 		local--
 	}
-	if all == 0 {
+	switch {
+	case all == 0 && slices.ContainsFunc(s.Entries, func(e *inventory.Entry) bool { return e.Verdict == inventory.Unknown }):
+		return append(b, "unknown"...)
+	case all == 0:
 		return append(b, "none"...)
 	}
 	b = p.appendScopeShares(b, s.Endpoints, 0, local)

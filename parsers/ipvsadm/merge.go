@@ -3,6 +3,7 @@ package ipvsadm
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"github.com/svcpath/svcpath/analyzer/ipvs"
 	"github.com/svcpath/svcpath/analyzer/netfilter"
@@ -10,16 +11,20 @@ import (
 )
 
 // Merge makes one table of all that were captured of a node: nil of none. The
-// first complete one that tells of schedulers is used, else the first complete
-// one, else the first; but never one that is a part of another: pasted lines of
+// first complete one that has numbers for all names and tells of schedulers is
+// used, else the first complete one with numbers, else the first complete one,
+// else the first; but never one that is a part of another: pasted lines of
 // a save look as complete as the whole. Others tell of the same virtual
 // servers what it does not: a listing with --stats has no weights, a save no
 // counters. Where they say something else, that is reported, and not used;
 // incomplete ones add the virtual servers that they alone have. Merge changes
 // the table that it gives.
 func Merge(tables []*ipvs.Table) (*ipvs.Table, []source.Diagnostic) {
-	if len(tables) == 0 {
+	switch len(tables) {
+	case 0:
 		return nil, nil
+	case 1:
+		return tables[0], nil
 	}
 	used := tables[0]
 	for _, t := range tables {
@@ -41,10 +46,23 @@ func rank(t *ipvs.Table) int {
 	switch services := t.Services(); {
 	case !t.Complete:
 		return 0
-	case len(services) > 0 && services[0].Scheduler == "":
+	case t.HasNames() || slices.ContainsFunc(services, hasNamedServers):
 		return 1
+	case len(services) > 0 && services[0].Scheduler == "":
+		return 2
 	}
-	return 2
+	return 3
+}
+
+// hasNamedServers reports whether a real server goes by a name, which no other
+// table need have for it.
+func hasNamedServers(v *ipvs.VirtualServer) bool {
+	for i := range v.NumServers() {
+		if !v.ServerKnown(i) {
+			return true
+		}
+	}
+	return false
 }
 
 // isPart reports whether another table has all virtual servers of a table, and
@@ -78,7 +96,7 @@ func merge(used, other *ipvs.Table) source.Diagnostic {
 		case same != nil:
 			matched[same] = true
 			differ(same, complement(same, v))
-		case !used.Complete:
+		case !used.IsWhole():
 			adopt(used, v)
 			added++
 		case hasKey:
@@ -157,6 +175,8 @@ func complement(v, other *ipvs.VirtualServer) (differs string) {
 		return differs
 	}
 	servers, others := v.Servers(), other.Servers()
+	// Names of one table and numbers of another may be the same.
+	likened := hasNamedServers(v) == hasNamedServers(other)
 	places := make(map[serverKey]int, len(servers))
 	for i := range servers {
 		places[keyOf(&servers[i])] = i
@@ -167,7 +187,7 @@ func complement(v, other *ipvs.VirtualServer) (differs string) {
 		found[keyOf(r)] = true
 		if at, ok := places[keyOf(r)]; ok {
 			differs = serversDiffer(&servers[at], r)
-		} else if !v.Partial {
+		} else if !v.Partial && likened {
 			differs = fmt.Sprintf("has real server %s in it alone", r)
 		}
 		if differs != "" {
@@ -175,7 +195,7 @@ func complement(v, other *ipvs.VirtualServer) (differs string) {
 		}
 	}
 	for i := range servers {
-		if r := &servers[i]; !found[keyOf(r)] && !other.Partial {
+		if r := &servers[i]; !found[keyOf(r)] && !other.Partial && likened {
 			return fmt.Sprintf("has real server %s, which is not in it", r)
 		}
 	}
@@ -186,7 +206,7 @@ func complement(v, other *ipvs.VirtualServer) (differs string) {
 			filled := v.Server(at)
 			fillServer(&filled, r)
 			v.SetServer(at, filled)
-		} else {
+		} else if likened {
 			v.AddServer(*r)
 		}
 	}

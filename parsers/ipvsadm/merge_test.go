@@ -74,6 +74,15 @@ func TestMerge(t *testing.T) {
 		{"names", head + "TCP  web.example:http rr\n  -> web-1.example:http Masq 1 0 0\n" + "-A -t web.example:http -s rr\n-a -t web.example:http -r web-1.example:http -m -w 1\n",
 			"TCP web.example:http rr\n  web-1.example:http Masq weight 1 0+0\n",
 			[]string{"info f:6: the IPVS table is captured again, with the same real servers as at f:1"}},
+		{"names, and numbers", "-A -t web.example:http -s mh\n-a -t web.example:http -r 10.1.0.1:80 -m -w 1\n\n" + head + "TCP  10.0.0.1:80 mh\n  -> 10.1.0.1:80 Masq 1 0 0\n",
+			"TCP 10.0.0.1:80 mh\n  10.1.0.1:80 Masq weight 1 0+0\n",
+			[]string{"info f:1: the IPVS table is captured again, with the same real servers as at f:4"}},
+		{"names of real servers, and numbers", "-A -t 10.0.0.1:80 -s mh\n-a -t 10.0.0.1:80 -r web-1:80 -m -w 1\n\n" + head + "TCP  10.0.0.1:80 mh\n  -> 10.1.0.1:80 Masq 1 0 0\n",
+			"TCP 10.0.0.1:80 mh\n  10.1.0.1:80 Masq weight 1 0+0\n",
+			[]string{"info f:1: the IPVS table is captured again, with the same real servers as at f:4"}},
+		{"names, and a piece with numbers", "-A -t web.example:http -s mh\n" + "TCP  10.0.0.1:80 rr\n  -> 10.1.0.1:80 Masq 1 0 0\n",
+			"TCP web.example:http mh\nTCP 10.0.0.1:80 rr\n  10.1.0.1:80 Masq weight 1 0+0\n",
+			[]string{"info f:2: another part of the IPVS table, with 1 virtual servers that are not at f:1"}},
 	} {
 		t.Run(e.name, func(t *testing.T) {
 			got, diags := ipvsadm.Merge(tables(t, e.text))

@@ -30,7 +30,7 @@ func parseParts(set *netfilter.IPSet, e *netfilter.IPSetElement, text string) er
 			return fmt.Errorf("found %s, expected %s", source.Quote(text), example(set))
 		}
 		rest = more
-		if part == netfilter.PartMAC && word == "" {
+		if part == netfilter.PartMAC && word == "" && set.Type == netfilter.BitmapIPMAC {
 			break // a bitmap learns it from the first packet
 		}
 		err := parsePart(set, e, part, addr, word)

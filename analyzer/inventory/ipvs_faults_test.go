@@ -168,6 +168,8 @@ func TestIPVSFaults(t *testing.T) {
 			[]entry{{"10.96.20.1:80/tcp", inventory.IsClusterIP, inventory.MasqueradeUnknown, nil}, {":30080/tcp", inventory.SameBackends, inventory.MasqueradeUnknown, nil}}, nil},
 		{"one virtual server's listing", []change{{"ipvsadm-save.txt", "", "Prot LocalAddress:Port Scheduler Flags\n  -> RemoteAddress:Port           Forward Weight ActiveConn InActConn\nTCP  10.96.20.1:80 rr\n  -> 10.244.1.10:8080             Masq    1      0          0         \n"}},
 			[]entry{{"10.96.20.1:80/tcp", inventory.IsClusterIP, inventory.MasqueradeConditional, nil}, {":30080/tcp", inventory.Unknown, inventory.MasqueradeUnknown, []string{"not the whole IPVS table"}}}, nil},
+		{"no real server at one address", []change{{"ipvsadm-save.txt", "-a -t 10.244.1.1:30081 -r 10.244.1.11:8080 -m -w 1\n", ""}},
+			[]entry{{":30081/tcp", inventory.DifferentBackends, inventory.MasqueradeNever, []string{"TCP 10.244.1.1:30081 differs from TCP 172.18.0.3:30081: it lacks 10.244.1.11:8080"}}}, []string{"KP2001"}},
 		{"names for addresses", []change{{"ipvsadm-save.txt", "-t 172.18.0.3:30080 ", "-t zoo-worker:30080 "}, {"ipvsadm-save.txt", "-t 10.244.1.1:30080 ", "-t gateway:30080 "}, {"ipvsadm-save.txt", "-t 10.96.20.1:80 ", "-t web.default.svc:http "}},
 			[]entry{
 				{"10.96.20.1:80/tcp", inventory.Unknown, inventory.MasqueradeUnknown, []string{"by names that are not resolved"}},

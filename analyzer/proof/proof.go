@@ -189,9 +189,9 @@ func hidesSource(s *trace.Step) bool {
 	return false
 }
 
-// refuses reports whether a step is one of a chain: the last one of a refused
-// packet's path refused it.
-func refuses(s *trace.Step) bool { return s.Chain != nil }
+// refuses reports whether a step is one of a chain, or IPVS's that found no real
+// server: the last one of a refused packet's path refused it.
+func refuses(s *trace.Step) bool { return s.Chain != nil || s.Service != nil && s.Server == nil }
 
 // ending is how the packet of an outcome ended, in words.
 func ending(o trace.Outcome) string {
@@ -227,11 +227,14 @@ func finding(e *inventory.Entry, flow trace.Flow, o trace.Outcome, d disagreemen
 		if !d.decides(step) {
 			continue
 		}
-		if step.Rule != nil {
+		switch {
+		case step.Rule != nil:
 			f.Evidence = append(f.Evidence, step.Rule)
 			where = fmt.Sprintf(", by rule %d of %s", step.Rule.Number(), step.Chain.Name)
-		} else {
+		case step.Chain != nil:
 			where = fmt.Sprintf(", by the %s of %s", step.Effect, step.Chain.Name)
+		default:
+			where = fmt.Sprintf(", by IPVS, whose virtual server %s takes no connections", step.Service)
 		}
 		break
 	}

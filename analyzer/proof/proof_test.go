@@ -102,3 +102,25 @@ func TestDisagreements(t *testing.T) {
 		})
 	}
 }
+
+// A packet that IPVS refuses is refused by no policy of a chain that let it pass.
+func TestRefusedByIPVS(t *testing.T) {
+	const sample, server = "../../samples/ipvs-service-zoo", "-a -t 10.244.1.1:30081 -r 10.244.1.11:8080 -m -w 1\n"
+	data, err := os.ReadFile(filepath.Join(sample, "ipvsadm-save.txt"))
+	if err != nil || !strings.Contains(string(data), server) {
+		t.Fatal("no such real server", err)
+	}
+	table := filepath.Join(t.TempDir(), "ipvsadm-save.txt")
+	if err := os.WriteFile(table, []byte(strings.Replace(string(data), server, "", 1)), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	inputs := []string{table}
+	for _, name := range []string{"ip-addr.txt", "iptables-save.txt", "ip6tables-save.txt", "ipset-save.txt", "manifests.yaml", "node.yaml"} {
+		inputs = append(inputs, filepath.Join(sample, name))
+	}
+	want := []string{"shop/np-local-with: the sets and virtual servers of NodePort 30081 make it different-backends, but a packet from 192.0.2.251 to 10.244.1.1:30081 is rejected (icmp-port-unreachable), " +
+		"by IPVS, whose virtual server TCP 10.244.1.1:30081 takes no connections"}
+	if diff := cmp.Diff(want, findings(t, inputs...)); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}

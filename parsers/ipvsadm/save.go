@@ -382,6 +382,9 @@ func serviceOptions(v *ipvs.VirtualServer, rest string) error {
 		case "-b", "--sched-flags":
 			flags = o.value()
 		case "-6", "--ipv6":
+			if v.Mark == 0 { // ipvsadm.c, parse_options: "-6 used before -f"
+				return fmt.Errorf("%s of a virtual server with an address: expected it with -f only", o.option)
+			}
 			v.Family = netfilter.IPv6
 		default:
 			return fmt.Errorf("%s of a virtual server is not understood: expected one of -s, -p, -M, --pe, -o, -b", quote(o.option))

@@ -150,7 +150,11 @@ func compare(e *inventory.Entry, o trace.Outcome) disagreement {
 		}
 		return disagreement{}
 	}
-	if o.Verdict != trace.DNAT {
+	switch o.Verdict {
+	case trace.DNAT:
+	case trace.Accept: // which no rule of its path has decided: none of them translates
+		return disagreement{audit.High, ending(o), translates}
+	default:
 		return disagreement{audit.High, ending(o), refuses}
 	}
 	if e.Endpoints.Len() > 0 && !slices.ContainsFunc(e.Endpoints.List(), func(x inventory.Endpoint) bool { return x.Addr == o.Endpoint }) {

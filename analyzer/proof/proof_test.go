@@ -65,6 +65,8 @@ func TestDisagreements(t *testing.T) {
 			"zoo/dual-nodeport: the chains of ClusterIP 10.96.10.2:80 make it clusterip, but a packet from 192.0.2.251 to 10.96.10.2:80 is dropped, by the policy DROP of FORWARD"},
 		{"masqueraded by another rule", "-A POSTROUTING ", "-A POSTROUTING -d 10.244.1.0/24 -j MASQUERADE",
 			"zoo/nodeport-local: the chains of NodePort 30082 make it local-endpoints, but a packet from 192.0.2.251 to 172.18.0.3:30082 loses its source address, which the entry's chains keep, by rule 1 of POSTROUTING"},
+		{"never translated", "-A KUBE-SEP-IUG3BBQWR5DIZ4DI -p tcp", "-A KUBE-SEP-IUG3BBQWR5DIZ4DI -j RETURN",
+			"zoo/terminating-only: the chains of ClusterIP 10.96.8.1:80 make it clusterip, but a packet from 192.0.2.251 to 10.96.8.1:80 goes on untranslated"},
 		{"mark taken off", "-A FORWARD ", "-A FORWARD -j MARK --set-xmark 0x0/0x4000",
 			"zoo/nodeport: the chains of NodePort 30080 make it joins-clusterip, but a packet from 192.0.2.251 to 172.18.0.3:30080 keeps its source address, which the entry's marks should have replaced"},
 	} {

@@ -14,7 +14,7 @@ SERVICES    = $(or $(N),10000)
 ORACLE      = ./analyzer/trace/internal/oracle
 
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
-PLATFORMS   = darwin/arm64 windows/amd64
+PLATFORMS   = darwin/arm64 windows/amd64 linux/arm
 
 # What a target needs of the tests is read from the tests, so that no list of
 # them has to be kept here.
@@ -104,7 +104,7 @@ cover: ## measure which lines the tests reach: dist/cover.html
 	@go tool cover -func=dist/cover.out | tail -n 1
 
 .PHONY: cross
-cross: ## build for macOS and Windows, into dist
+cross: ## build for macOS, Windows and Linux of 32 bits, into dist
 	@for platform in $(PLATFORMS); do \
 		os=$${platform%/*}; arch=$${platform#*/}; out=dist/svcpath-$$os-$$arch; \
 		if [ $$os = windows ]; then out=$$out.exe; fi; \

@@ -175,7 +175,7 @@ func spanOf(s source.Span) span {
 	if s.File == nil {
 		return span{}
 	}
-	if s.Offset > math.MaxUint32-s.Len {
+	if uint64(s.Offset)+uint64(s.Len) > math.MaxUint32 {
 		return span{line: int32(s.Line)}
 	}
 	return span{uint32(s.Offset), uint32(s.Len), int32(s.Line)}

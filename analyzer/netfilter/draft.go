@@ -143,7 +143,7 @@ func (c *Chain) AddLine(text source.Span, matches MatchList, statements Statemen
 		t.await(c)
 	}
 	r := c.add()
-	if text.File == t.file && text.Offset <= math.MaxUint32 && text.Len < isOdd {
+	if text.File == t.file && uint64(text.Offset) <= math.MaxUint32 && uint64(text.Len) < isOdd {
 		r.offset, r.length = uint32(text.Offset), uint32(text.Len)
 	} else {
 		t.odd = append(t.odd, oddText{text.File, text.Text()})

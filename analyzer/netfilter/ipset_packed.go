@@ -83,7 +83,7 @@ func (s *IPSet) TakesPlain() bool {
 // AddPlain is Add for an element of single addresses, of which the set may have
 // one or two, and a port, if it has ports; it has nothing beside.
 func (s *IPSet) AddPlain(addrs [2][4]byte, protocol uint8, port uint16, at source.Span) {
-	if at.Offset > math.MaxUint32 || at.Len > math.MaxUint16 || at.File != s.Pos.File {
+	if uint64(at.Offset) > math.MaxUint32 || at.Len > math.MaxUint16 || at.File != s.Pos.File {
 		e := IPSetElement{Protocol: protocol, Ports: PortRange{First: port, Last: port}, Span: at}
 		for i, a := range addrs {
 			e.Nets[i] = netip.PrefixFrom(netip.AddrFrom4(a), 32)
@@ -176,7 +176,7 @@ func (s *IPSet) pack(e *IPSetElement) packedElement {
 		}
 	}
 	extra := elementExtra{IPSetExtension: e.IPSetExtension, lasts: e.Lasts}
-	if span := e.Span; span.Offset <= math.MaxUint32 && span.Len <= math.MaxUint16 && span.File == s.Pos.File {
+	if span := e.Span; uint64(span.Offset) <= math.MaxUint32 && span.Len <= math.MaxUint16 && span.File == s.Pos.File {
 		p.offset, p.length, p.line = uint32(span.Offset), uint16(span.Len), uint32(span.Line)
 	} else {
 		extra.span = span

@@ -15,7 +15,7 @@ import (
 func manyServices(n, endpoints int) string {
 	var chains, entries, rules, ends strings.Builder
 	for i := range n {
-		svc, ip := fmt.Sprintf("KUBE-SVC-%016X", i*2654435761), fmt.Sprintf("10.96.%d.%d", i/250%250, i%250+1)
+		svc, ip := fmt.Sprintf("KUBE-SVC-%016X", uint64(i)*2654435761), fmt.Sprintf("10.96.%d.%d", i/250%250, i%250+1)
 		name := fmt.Sprintf("ns-%d/service-%d:http", i%100, i)
 		fmt.Fprintf(&chains, ":%s - [0:0]\n", svc)
 		fmt.Fprintf(&entries, "-A KUBE-SERVICES -d %s/32 -p tcp -m comment --comment \"%s cluster IP\" -m tcp --dport 80 -j %s\n", ip, name, svc)

@@ -68,7 +68,7 @@ func TestPeers(t *testing.T) {
 				t.Fatalf("%s: %v", strings.Join(tool, " "), err)
 			}
 			used[i] = append(used[i], cmd.ProcessState.UserTime()+cmd.ProcessState.SystemTime())
-			memory[i] = max(memory[i], cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss)
+			memory[i] = max(memory[i], int64(cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss))
 		}
 	}
 	fmt.Println("| services | MB | tool | CPU s | against svcpath | peak MB |\n|---|--:|---|--:|--:|--:|")

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"strconv"
 )
 
 // collectSeldom lets the heap grow fivefold before the collector looks at it
@@ -35,7 +36,7 @@ func (p *program) makeRoom(inputs []string, needs float64) {
 	p.hasRoom = true
 	collectSeldom()
 	size := min(p.sizeOf(inputs), maxRoom)
-	if os.Getenv("GOGC") != "" || size < minRoom {
+	if os.Getenv("GOGC") != "" || size < minRoom || strconv.IntSize < 64 {
 		return
 	}
 	debug.SetGCPercent(-1) // until both are allocated

@@ -147,7 +147,7 @@ func (c *checker) checkScopes(p *servicePort, svc *inventory.Service, side *side
 func (r *pools) differences(actual pool, choices []pool, exact, whole bool) (missing, foreign pool) {
 	if !exact {
 		for _, a := range actual {
-			if r.find(a) == nil && !r.short {
+			if r.find(a) == nil && !r.short && !r.fromEndpoints {
 				foreign = append(foreign, a)
 			}
 		}

@@ -101,6 +101,8 @@ func whyForeign(p *servicePort, pools *pools, nodeName string, foreign pool) str
 	switch {
 	case b == nil && len(pools.slices) == 0:
 		return one + " no endpoint of it: the objects have none at all"
+	case b == nil && pools.fromEndpoints:
+		return one + " not in its Endpoints"
 	case b == nil:
 		return one + " in none of its EndpointSlices"
 	case !b.Ready && b.Terminating:

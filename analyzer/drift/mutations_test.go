@@ -1,6 +1,7 @@
 package drift_test
 
 import (
+	"fmt"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -112,6 +113,86 @@ func noSlices(kind, _, _, text string) string {
 	return text
 }
 
+// asEndpoints makes an Endpoints object of a slice, as the control plane does: of
+// a Service's first family, without terminating endpoints.
+func asEndpoints(kind, namespace, name, text string) string {
+	if kind != "EndpointSlice" || strings.HasSuffix(name, "-aaaaa") || strings.HasSuffix(name, "-bbbbb") {
+		return text // or one of two, which would be one object
+	}
+	service := valueOf(text, "    kubernetes.io/service-name: ")
+	if valueOf(text, "addressType: ") == "IPv6" && !strings.HasPrefix(service, "v6-") {
+		return ""
+	}
+	head, ports, _ := strings.Cut(text, "\nports:\n")
+	var ready, not string
+	for _, e := range strings.Split(head, "- addresses:\n  - ")[1:] {
+		address, _, _ := strings.Cut(e, "\n")
+		entry := "  - {ip: " + address + ", nodeName: \"" + valueOf(e, "  nodeName: ") + "\"}\n"
+		switch {
+		case strings.Contains(e, "terminating: true"):
+		case strings.Contains(e, "ready: false"):
+			not += entry
+		default:
+			ready += entry
+		}
+	}
+	text = "apiVersion: v1\nkind: Endpoints\nmetadata:\n  name: " + service + "\n  namespace: " + namespace + "\nsubsets:\n"
+	if ready != "" {
+		ready = "  addresses:\n" + ready
+	}
+	if not != "" {
+		not = "  notReadyAddresses:\n" + not
+	}
+	if ready+not == "" {
+		return text[:len(text)-1] + " []\n"
+	}
+	return text + "- ports:\n  " + strings.ReplaceAll(strings.TrimSpace(ports), "\n", "\n  ") + "\n" + ready + not
+}
+
+// fullEndpoints puts an Endpoints object that holds as many addresses as it
+// can, none of them the node's, in the place of a Service's slices.
+func fullEndpoints(kind, namespace, name, text string) string {
+	switch {
+	case kind != "EndpointSlice":
+		return text
+	case valueOf(text, "    kubernetes.io/service-name: ") != "clusterip":
+		return ""
+	}
+	var b strings.Builder
+	b.WriteString("apiVersion: v1\nkind: Endpoints\nmetadata:\n  name: clusterip\n  namespace: zoo\nsubsets:\n")
+	for _, port := range []string{"8080", "9090"} {
+		b.WriteString("- ports: [{port: " + port + "}]\n  addresses:\n")
+		for i := range 500 {
+			fmt.Fprintf(&b, "  - {ip: 10.%s.%d.%d, nodeName: kind-worker}\n", port[:2], i/250, i%250)
+		}
+	}
+	return b.String()
+}
+
+// onlyNamespaces puts the objects of some namespaces into a text each.
+func onlyNamespaces(namespaces ...string) edit {
+	return apart(func(string) bool { return true }, namespaces)
+}
+
+// slicesApart puts the slices of some namespaces into a text each.
+func slicesApart(namespaces ...string) edit {
+	return apart(func(kind string) bool { return kind == "EndpointSlice" }, namespaces)
+}
+
+func apart(of func(kind string) bool, namespaces []string) edit {
+	return func(t *testing.T, texts map[string]string) {
+		objects(func(kind, namespace, _, text string) string {
+			switch {
+			case !of(kind):
+				return text
+			case slices.Contains(namespaces, namespace):
+				texts["objects-"+namespace+".yaml"] += "---\n" + text
+			}
+			return ""
+		})(t, texts)
+	}
+}
+
 // readySlice is a slice with one more endpoint.
 func moreEndpoints(service, address, node string) edit {
 	return slice(service, "endpoints:\n", "endpoints:\n- addresses:\n  - "+address+"\n  conditions:\n    ready: true\n    serving: true\n    terminating: false\n  nodeName: "+node+"\n")
@@ -207,6 +288,21 @@ func TestIPTablesMutations(t *testing.T) {
 			}
 			return "apiVersion: v1\nkind: Endpoints\nmetadata: {name: clusterip, namespace: zoo}\nsubsets:\n- addresses: [{ip: 10.244.0.10}, {ip: 10.244.1.10}, {ip: 10.244.2.10}, {ip: 10.244.2.99}]\n  ports: [{port: 8080}]\n"
 		})}, []string{"KP2006 zoo/clusterip assumed"}},
+		{"Endpoints in place of all slices", []edit{objects(asEndpoints)},
+			[]string{"KP2006 zoo/prefer-close assumed", "KP2006 zoo/prefer-same-node assumed", "KP2006 zoo/topology assumed"}},
+		{"Endpoints in place of all slices, and no Node", []edit{objects(asEndpoints), without("node.yaml")},
+			[]string{"KP2006 undetermined", "KP2006 zoo/prefer-close assumed", "KP2006 zoo/prefer-same-node assumed", "KP2006 zoo/topology assumed"}},
+		{"Endpoints, and one that is gone", []edit{objects(asEndpoints), in("manifests.yaml", "{ip: 10.244.1.10,", "{ip: 10.244.1.11,")},
+			[]string{"KP2006 zoo/prefer-close assumed", "KP2006 zoo/prefer-same-node assumed", "KP2006 zoo/topology assumed", "KP2007 zoo/clusterip"}},
+		{"Endpoints that are cut off at a thousand in two subsets", []edit{objects(fullEndpoints)}, []string{"KP2006 zoo/clusterip assumed"}},
+		{"a text for each of two namespaces", []edit{onlyNamespaces("default", "zoo")}, []string{"KP2004 undetermined"}},
+		{"all Services, and slices in a text for each of two namespaces", []edit{slicesApart("default", "zoo")}, nil},
+		{"all Services, and slices of two namespaces in one text", []edit{objects(func(kind, namespace, _, text string) string {
+			if kind == "EndpointSlice" && namespace != "default" && namespace != "zoo" {
+				return ""
+			}
+			return text
+		})}, nil},
 		{"a family that kube-proxy left out", []edit{replace("ip6tables-save.txt", "# Generated by ip6tables-save v1.8.9 on Mon Jan  6 00:00:00 2025\n*nat\n:PREROUTING ACCEPT [0:0]\n:KUBE-PROXY-CANARY - [0:0]\nCOMMIT\n*filter\n:INPUT ACCEPT [0:0]\nCOMMIT\n")}, []string{"KP2002"}},
 	})
 }

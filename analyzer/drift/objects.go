@@ -9,6 +9,7 @@ import (
 	"github.com/svcpath/svcpath/analyzer/kubeproxy"
 	"github.com/svcpath/svcpath/analyzer/netfilter"
 	"github.com/svcpath/svcpath/analyzer/snapshot"
+	"github.com/svcpath/svcpath/analyzer/source"
 )
 
 // objects are the cluster's objects, as kube-proxy goes through them.
@@ -27,6 +28,11 @@ type objects struct {
 	// allServices and allSlices say that the objects are evidently those of
 	// the whole cluster.
 	allServices, allSlices bool
+	// sliceNamespaces are those that slices were given of. One that has none
+	// was perhaps not asked for.
+	sliceNamespaces map[string]bool
+	// allFromEndpoints says that those of the whole cluster are Endpoints.
+	allFromEndpoints bool
 	// hasKubernetes says that default/kubernetes is among the Services.
 	hasKubernetes bool
 
@@ -90,17 +96,27 @@ func readObjects(s *snapshot.Snapshot) *objects {
 
 // AllServices reports whether the Services that were given are evidently those of
 // the whole cluster: the one that every cluster has is among them, with others
-// of other namespaces, and every line was understood.
+// of other namespaces in the same text, and every line was understood. Texts of
+// one namespace each may leave out others.
 func AllServices(s *snapshot.Snapshot) bool {
 	if s.Cluster == nil || !readWhole(s) {
 		return false
 	}
-	every, elsewhere := false, false
+	every, elsewhere := map[*source.File]bool{}, map[*source.File]bool{}
 	for _, svc := range s.Cluster.Services {
-		every = every || svc.Namespace == everyCluster[0] && svc.Name == everyCluster[1]
-		elsewhere = elsewhere || svc.Namespace != everyCluster[0]
+		switch {
+		case svc.Namespace != everyCluster[0]:
+			elsewhere[svc.Pos.File] = true
+		case svc.Name == everyCluster[1]:
+			every[svc.Pos.File] = true
+		}
 	}
-	return every && elsewhere
+	for file := range every {
+		if elsewhere[file] {
+			return true
+		}
+	}
+	return false
 }
 
 // readWhole reports whether every line of the objects' texts was understood.
@@ -202,9 +218,13 @@ func (o *objects) addSlices(list []*cluster.EndpointSlice) {
 	type id struct{ namespace, name string }
 	seen := make(map[id]bool, len(list))
 	proper := make(map[[2]string]bool, len(list))
-	namespaces := map[string]bool{}
+	elsewhere := map[*source.File]bool{} // texts with slices of other namespaces than default
+	o.sliceNamespaces = map[string]bool{}
 	for _, s := range list {
-		namespaces[s.Namespace] = true
+		o.sliceNamespaces[s.Namespace] = true
+		if s.Namespace != everyCluster[0] {
+			elsewhere[s.Pos.File] = true
+		}
 		if !s.FromEndpoints {
 			proper[[2]string{s.Namespace, s.Service}] = true
 		}
@@ -222,7 +242,10 @@ func (o *objects) addSlices(list []*cluster.EndpointSlice) {
 		}
 		o.slices[of] = append(o.slices[of], s)
 	}
-	o.allSlices = o.readsWhole && len(o.slices[everyCluster]) > 0 && len(namespaces) > 1
+	for _, every := range o.slices[everyCluster] {
+		o.allFromEndpoints = every.FromEndpoints
+		o.allSlices = o.allSlices || o.readsWhole && elsewhere[every.Pos.File]
+	}
 }
 
 // findNode tells which Node object is this node: the only one that has an

@@ -25,9 +25,9 @@ type pools struct {
 	// short says that the objects do not tell of all endpoints that a node may
 	// have: an Endpoints object has no terminating ones, and a large one is cut.
 	short bool
-	// fromEndpoints says that an Endpoints object told of them, which shows no
-	// hints; hintsOpen that there are hints, and it is not known whether for
-	// this node.
+	// fromEndpoints says that an Endpoints object told of them, or that there is
+	// none, which shows no hints; hintsOpen that there are hints, and it is not
+	// known whether for this node.
 	fromEndpoints, hintsOpen bool
 	all                      []backend                // sorted, each address and port once
 	noted                    bool                     // that it matters which node this is
@@ -71,18 +71,23 @@ func (o *objects) poolsOf(p *servicePort) *pools {
 	if p.pools != nil {
 		return p.pools
 	}
-	r := &pools{known: o.allSlices}
+	given := o.slices[[2]string{p.namespace, p.name.service}]
+	r := &pools{
+		known:         o.allSlices && (len(given) > 0 || o.sliceNamespaces[p.namespace]),
+		fromEndpoints: len(given) == 0 && o.allFromEndpoints,
+	}
 	p.pools = r
-	for _, s := range o.slices[[2]string{p.namespace, p.name.service}] {
+	inEndpoints := 0
+	for _, s := range given {
+		if s.FromEndpoints {
+			r.fromEndpoints = true
+			inEndpoints += len(s.Endpoints)
+		}
 		if s.Family != p.family {
 			continue
 		}
 		r.known = true
 		r.slices = append(r.slices, s)
-		if s.FromEndpoints {
-			r.fromEndpoints = true
-			r.short = r.short || len(s.Endpoints) >= mostEndpoints
-		}
 		o.budget -= len(s.Ports)
 		for _, port := range s.Ports {
 			if port.Name != p.name.port || port.Protocol != p.protocol || port.Port == 0 {
@@ -97,6 +102,10 @@ func (o *objects) poolsOf(p *servicePort) *pools {
 				r.all = append(r.all, backend{netip.AddrPortFrom(e.Address, port.Port), e, s})
 			}
 		}
+	}
+	r.short = inEndpoints >= mostEndpoints
+	if r.fromEndpoints && len(r.slices) == 0 && p.family != familyOf(p.service.ClusterIPs[0]) {
+		r.known = false // it holds one family, the Service's first (pkg/controller/endpoint)
 	}
 	r.settle()
 	if r.known = r.known && o.budget >= 0; !r.known {

@@ -244,6 +244,8 @@ func TestDamage(t *testing.T) {
 	}{
 		{"an item that is no YAML", "kind: List\nitems:\n" + good + item("kind: Service\nmetadata: {name: [}\n") + good, 2,
 			[]string{"error in:8: did not find expected node content, expected a Kubernetes object as YAML (2 lines)"}},
+		{"an item that is no YAML, beside words that are no anchors", "kind: List\nitems:\n" + item("kind: Node\nmetadata:\n  annotations: {a: \"b && c & d &&& e\"}\n") + item("kind: Service\nmetadata: {name: [}\n") + good, 2,
+			[]string{"error in:6: did not find expected node content, expected a Kubernetes object as YAML (2 lines)"}},
 		{"a document that is no YAML", "---\n" + nodeYAML + "---\nkind: Service\n  a: b\n---\n" + nodeYAML, 2,
 			[]string{"error in:9: mapping values are not allowed in this context, expected a Kubernetes object as YAML (2 lines)"}},
 		{"a field of another type", "kind: Service\nmetadata: {name: a}\nspec:\n  ports: 80\n", 0,

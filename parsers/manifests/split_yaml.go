@@ -52,11 +52,27 @@ func splitYAML(at, end source.Cursor) []piece {
 	return pieces
 }
 
+// hasAnchor reports whether something in a document may be an anchor: a word
+// that begins with "&", and so neither "&" nor "&&" in what people write.
+func hasAnchor(document string) bool {
+	for {
+		i := strings.Index(document, " &")
+		if i < 0 {
+			return false
+		}
+		document = document[i+len(" &"):]
+		if document != "" && strings.IndexByte("& \t\r\n", document[0]) < 0 {
+			return true
+		}
+		document = strings.TrimLeft(document, "&")
+	}
+}
+
 // splitDocument gives the items of a document that is a list in block style,
 // and any other document as a whole.
 func splitDocument(document string, line int) []piece {
 	whole := []piece{{text: document, line: line}}
-	if strings.Contains(document, " &") || strings.HasPrefix(document, "---") {
+	if hasAnchor(document) || strings.HasPrefix(document, "---") {
 		return whole
 	}
 	var (

@@ -335,10 +335,21 @@ func seconds(text string) time.Duration {
 	return time.Duration(n) * time.Second
 }
 
-// typeNames writes a type, or types concatenated.
+// typeNames writes a type, or types concatenated: an array, or for a map's data
+// one string (nft 1.0, json.c, set_print_json).
 func (w *jsonText) typeNames(text string) {
 	if strings.HasPrefix(text, "[") {
 		w.joined(text, " . ")
+		return
+	}
+	r := jsonReader{text: text}
+	if names, ok := r.string(); ok && strings.Contains(names, " . ") {
+		for i, name := range strings.Split(names, " . ") {
+			if i > 0 {
+				w.write(" . ")
+			}
+			w.word(name)
+		}
 		return
 	}
 	w.value(text)

@@ -123,6 +123,22 @@ func TestJSONIsTheText(t *testing.T) {
 	}
 }
 
+// What nft says of a map's data is one string, of several types as well.
+func TestJSONMapOfSeveralTypes(t *testing.T) {
+	const (
+		text = "table ip t {\n\tmap m {\n\t\ttype ipv4_addr . inet_service : ipv4_addr . inet_service\n\t\telements = { 10.0.0.7 . 80 : 10.0.0.8 . 8080 }\n\t}\n}\n"
+		js   = `{"nftables": [{"table": {"family": "ip", "name": "t"}}, {"map": {"family": "ip", "name": "m", "table": "t", "type": ["ipv4_addr", "inet_service"], ` +
+			`"map": "ipv4_addr . inet_service", "elem": [[{"concat": ["10.0.0.7", 80]}, {"concat": ["10.0.0.8", 8080]}]]}}]}`
+	)
+	want, got := parseText(text), parseJSON(js)
+	if len(got.Diagnostics) > 0 {
+		t.Errorf("said %v", got.Diagnostics)
+	}
+	if diff := cmp.Diff(native(want), native(got)); diff != "" {
+		t.Errorf("(-text +JSON):\n%s", diff)
+	}
+}
+
 // The tables of iptables-nft are iptables', and what nft does not show of their
 // rules is unknown.
 func TestIPTablesShownByNFT(t *testing.T) {

@@ -173,6 +173,7 @@ func TestWords(t *testing.T) {
 		"add x fd00::1,udp:53":                                         "add x " + a("fd00::1") + ",udp:53",
 		"tcp 6 119 src=198.51.100.7 dst=10.96.0.1 sport=4 dport=80":    "tcp 6 119 src=" + a("198.51.100.7") + " dst=" + a("10.96.0.1") + " sport=4 dport=80",
 		`{"prefix": {"addr": "10.96.0.0", "len": 12}}`:                 `{"prefix": {"addr": "` + bare("10.96.0.0/12") + `", "len": 12}}`,
+		`{"range": ["192.0.2.0", "192.0.2.255"]}, "range": [80, 90]`:   `{"range": ["` + bare("192.0.2.0/24") + `", "` + end(r.network(netip.MustParsePrefix("192.0.2.0/24"))).String() + `"]}, "range": [80, 90]`,
 		`{"local":"172.18.0.3","prefixlen":16,"broadcast":"0.0.0.0"}`:  `{"local":"` + a("172.18.0.3") + `","prefixlen":16,"broadcast":"0.0.0.0"}`,
 		"ip daddr 10.96.0.1 . tcp . 80 : goto x":                       "ip daddr " + a("10.96.0.1") + " . tcp . 80 : goto x",
 		"127.0.0.1 ::1 0.0.0.0/0 ::/0 224.0.0.1 ff02::1 169.254.20.10": "127.0.0.1 ::1 0.0.0.0/0 ::/0 224.0.0.1 ff02::1 169.254.20.10",
@@ -197,6 +198,18 @@ func TestWords(t *testing.T) {
 	if r.Report().Ranges != 0 {
 		t.Errorf("%d ranges that are no networks, expected none", r.Report().Ranges)
 	}
+	// Ends in their order, and the same in JSON and in text.
+	for i := range 50 {
+		first, last := fmt.Sprintf("10.%d.0.5", i), fmt.Sprintf("10.%d.0.9", i)
+		text := strings.Replace(r.Text(first+"-"+last), "-", `", "`, 1)
+		if got := r.Text(`{"range": ["` + first + `", "` + last + `"]}`); got != `{"range": ["`+text+`"]}` {
+			t.Errorf("%s-%s is %s in JSON, and %s in text", first, last, got, text)
+		}
+	}
+	if r.Report().Ranges != 100 {
+		t.Errorf("%d ranges that are no networks, expected 100", r.Report().Ranges)
+	}
+	r = New(testKey)
 	r.Text("--src-range 192.0.2.1-192.0.2.9\n-m u32 --u32 0xc=0xa000001\n")
 	if report := r.Report(); report.Ranges != 1 || report.Opaque != 1 {
 		t.Errorf("report %+v, expected one range and one opaque line", report)
@@ -217,6 +230,7 @@ func TestNFTNames(t *testing.T) {
 	for from, want := range map[string]string{
 		"goto service-QGSLLAQR-zoo/affinity/tcp/":                         "goto service-" + nftHash(name) + "-" + name,
 		"update @affinity-L4A3ZRUJ-zoo/affinity/tcp/__10.244.0.70/8080 {": "update @affinity-" + nftHash(endpoint) + "-" + endpoint + " {",
+		"endpoint-L4A3ZRUJ-zoo/affinity/tcp/__fd00.10...":                 "endpoint-" + r.letters("hash", "L4A3ZRUJ", 8) + "-" + name + "__...",
 		"endpoint-AAAAAAAA-zoo/affinity/tcp/__fd00.10..7/80":              "endpoint-" + r.letters("hash", "AAAAAAAA", 8) + "-" + six,
 	} {
 		if got := r.Text(from); got != want {

@@ -91,7 +91,8 @@ func (r *Redactor) chainHashes() map[kubeproxy.Hash]kubeproxy.Hash {
 // nftWord replaces the names that kube-proxy gives chains and sets in nftables
 // mode: service-OBU3JJLQ-namespace/name/tcp/port, and for an endpoint with
 // __10.0.0.1/80 behind it (pkg/proxy/nftables/proxier.go, hashAndTruncate). In
-// IPv6 addresses dots stand for colons.
+// IPv6 addresses dots stand for colons. A name that would be too long ends in
+// "...", in its endpoint.
 func (r *Redactor) nftWord(word string) (to string, ok bool) {
 	const hashLength = 8
 	kind, rest, _ := strings.Cut(word, "-")
@@ -106,7 +107,9 @@ func (r *Redactor) nftWord(word string) (to string, ok bool) {
 	}
 	p := r.port(kubeproxy.ServicePort{Namespace: parts[0], Name: parts[1], Port: parts[3]})
 	renamed := p.Namespace + "/" + p.Name + "/" + parts[2] + "/" + p.Port
-	if hasEndpoint {
+	if cutOff := "..."; hasEndpoint && strings.HasSuffix(where, cutOff) {
+		renamed += "__" + cutOff
+	} else if hasEndpoint {
 		host, port, _ := strings.Cut(where, "/")
 		a, err := netip.ParseAddr(host)
 		if err != nil {

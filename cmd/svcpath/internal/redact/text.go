@@ -55,6 +55,13 @@ func (r *Redactor) line(out *strings.Builder, line string) {
 			}
 			continue
 		}
+		if word == "range" {
+			n := r.jsonRange(out, line[i:])
+			i += n
+			if n > 0 {
+				continue
+			}
+		}
 		out.WriteString(r.word(word, line[i:]))
 	}
 }

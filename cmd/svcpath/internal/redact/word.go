@@ -41,6 +41,27 @@ var dotted = regexp.MustCompile(`[0-9]{1,3}(?:\.[0-9]{1,3}){3}`)
 // {"prefix": {"addr": "10.96.0.0", "len": 12}}.
 var nftLength = regexp.MustCompile(`^",\s*"len":\s*([0-9]{1,3})`)
 
+// nftRange is what stands behind the word in nft's JSON:
+// {"range": ["10.0.0.1", "10.0.0.9"]}.
+var nftRange = regexp.MustCompile(`^(": ?\[")([0-9a-fA-F.:]+)(", ?")([0-9a-fA-F.:]+)"\]`)
+
+// jsonRange writes the word "range" with the range of addresses that follows,
+// as nft's text has it, and gives the length of what it replaced; 0 for none.
+func (r *Redactor) jsonRange(out *strings.Builder, after string) int {
+	m := nftRange.FindStringSubmatch(after)
+	if m == nil {
+		return 0
+	}
+	first, err1 := netip.ParseAddr(m[2])
+	last, err2 := netip.ParseAddr(m[4])
+	if err1 != nil || err2 != nil || first.Is4() != last.Is4() {
+		return 0
+	}
+	first, last = r.span(first, last)
+	out.WriteString("range" + m[1] + first.String() + m[3] + last.String() + `"]`)
+	return len(m[0])
+}
+
 func (r *Redactor) wholeAddress(word, after string) (to string, ok bool) {
 	if a, err := netip.ParseAddr(word); err == nil {
 		if m := nftLength.FindStringSubmatch(after); m != nil {

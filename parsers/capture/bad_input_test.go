@@ -19,9 +19,8 @@ func TestBadInput(t *testing.T) {
 	wrongSum := []byte(gzipped(dump + addr))
 	wrongSum[len(wrongSum)-8] ^= 1
 	tests := []struct {
-		name    string
-		content string
-		want    []string
+		name, content string
+		want          []string
 	}{
 		{"empty file", "", []string{"fails: input: empty" + nothing, "no snapshot"}},
 		{"blank lines", "\n \n\t\n", []string{"fails: input: empty" + nothing, "no snapshot"}},
@@ -59,6 +58,18 @@ func TestBadInput(t *testing.T) {
 			"error: input/b:3: the list of addresses is cut off in the middle of a line, which is not used: the node may have others",
 			"error: input/b:3: the file is cut short or damaged here (unexpected EOF): only what comes before is analysed",
 		}},
+	}
+	wrongArchive := []byte(gzipped(tarred("a", addr)))
+	wrongArchive[len(wrongArchive)-8] ^= 1
+	for _, test := range []struct{ name, content, reason string }{
+		{"an archive with a wrong sum", string(wrongArchive), "the archive is damaged, or something else stands behind it (gzip: invalid checksum): what was read of it may be wrong"},
+		{"bytes behind an archive in gzip", gzipped(tarred("a", addr)) + "and then some more", "the archive is damaged, or something else stands behind it (gzip: invalid header): what was read of it may be wrong"},
+		{"archives one behind the other", tarred("a", addr) + tarred("b", dump), "there is more behind the end of the archive, which is not read: another archive perhaps"},
+	} {
+		tests = append(tests, struct {
+			name, content string
+			want          []string
+		}{test.name, test.content, []string{"input/a:1: ip-addr, 4 lines", "error: input: " + test.reason}})
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

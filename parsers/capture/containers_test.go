@@ -39,6 +39,7 @@ func TestContainers(t *testing.T) {
 		{"tar", tarred("n/save", dump, "n/addr", addr), []string{"/n/addr:1" + addrSource, "/n/save:1" + dumpSource}},
 		{"tar in gzip", gzipped(tarred("./save", dump, "./addr", addr)), []string{"/addr:1" + addrSource, "/save:1" + dumpSource}},
 		{"tar in zstd", zstandard(tarred("save", dump)), []string{"/save:1" + dumpSource}},
+		{"an archive with much behind it, all zeros", gzipped(tarred("save", dump) + strings.Repeat("\x00", 1<<20)), []string{"/save:1" + dumpSource}},
 		{"archives in an archive", tarred("a.tgz", gzipped(tarred("save.gz", gzipped(dump))), "addr", addr), []string{"/a.tgz/save.gz:1" + dumpSource, "/addr:1" + addrSource}},
 		{"names that lead out of an archive", tarred("../../save", dump, "/etc/addr", addr), []string{"/etc/addr:1" + addrSource, "/save:1" + dumpSource}},
 		{"hidden files of an archive", tarred("._save", "x", ".git/config", "y", "save", dump), []string{"/save:1" + dumpSource}},

@@ -67,7 +67,11 @@ func (op *opener) content(name string, r io.Reader, layers int, alone bool) {
 		op.content(name, sized{unzip, zstdSize(head)}, layers+1, alone)
 		return
 	case len(head) > tarOffset && bytes.HasPrefix(head[tarOffset:], tarMagic):
-		op.many(name, alone, func() { op.members(name, tar.NewReader(buffered), layers+1) })
+		op.many(name, alone, func() {
+			if op.members(name, tar.NewReader(buffered), layers+1) {
+				op.behind(name, buffered)
+			}
+		})
 		return
 	case len(head) == 0 && headErr != nil && headErr != io.EOF:
 		op.fail(name, 0, headErr)
@@ -91,19 +95,20 @@ func (op *opener) content(name string, r io.Reader, layers int, alone bool) {
 	op.text(name, text, err, alone)
 }
 
-// members reads the files of an archive.
-func (op *opener) members(archive string, files *tar.Reader, layers int) {
+// members reads the files of an archive, and reports whether it came to the
+// archive's end.
+func (op *opener) members(archive string, files *tar.Reader, layers int) bool {
 	for number := 1; !op.exhausted; number++ {
 		header, err := files.Next()
 		switch {
 		case err == io.EOF:
-			return
+			return true
 		case err != nil && number == 1:
 			op.fail(archive, 0, fmt.Errorf("tar: %w", err))
-			return
+			return false
 		case err != nil:
 			op.remark(archive, source.Error, "damaged-file", fmt.Sprintf("the archive is cut short or damaged (%v): only what comes before is analysed", err))
-			return
+			return false
 		}
 		member := path.Clean("/" + header.Name)[1:]
 		if header.Typeflag != tar.TypeReg || isHidden(member) {
@@ -111,11 +116,32 @@ func (op *opener) members(archive string, files *tar.Reader, layers int) {
 		}
 		name := path.Join(archive, member)
 		if !op.takeFile(name) {
-			return
+			return false
 		}
 		// What the header says is not to be believed before it is there.
 		const most = 64 << 20
 		op.content(name, sized{files, min(header.Size, most)}, layers, false)
+	}
+	return false
+}
+
+// behind reads what follows the end of an archive, which is zeros: the sum that
+// tells whether the archive is damaged stands behind them.
+func (op *opener) behind(archive string, r io.Reader) {
+	r = io.LimitReader(r, op.limits.FileBytes)
+	piece := make([]byte, headSize)
+	for {
+		n, err := r.Read(piece)
+		switch {
+		case len(bytes.Trim(piece[:n], "\x00")) > 0:
+			op.remark(archive, source.Error, "damaged-file", "there is more behind the end of the archive, which is not read: another archive perhaps")
+			return
+		case err == io.EOF:
+			return
+		case err != nil:
+			op.remark(archive, source.Error, "damaged-file", fmt.Sprintf("the archive is damaged, or something else stands behind it (%v): what was read of it may be wrong", err))
+			return
+		}
 	}
 }
 

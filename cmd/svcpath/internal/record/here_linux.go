@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -54,6 +55,14 @@ func (here) Run(ctx context.Context, command []string, limit int) Output {
 	cmd := exec.CommandContext(ctx, path, command[1:]...)
 	cmd.Env = append(os.Environ(), "LC_ALL=C")
 	cmd.WaitDelay = grace
+	// A program can be a script that runs another: they are ended together.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error {
+		if err := syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL); !errors.Is(err, syscall.ESRCH) {
+			return err
+		}
+		return os.ErrProcessDone
+	}
 	stdout := &limited{left: limit, full: cancel} // a command that prints more is ended
 	stderr := &limited{left: stderrLimit}
 	cmd.Stdout, cmd.Stderr = stdout, stderr

@@ -38,6 +38,9 @@ func (w way) String() string {
 	return strings.Join(w.command, " ")
 }
 
+// lookFor is how it is said that something is looked for.
+func lookFor(file string) string { return "look for " + file }
+
 func run(suffix, command string) way { return way{command: strings.Fields(command), suffix: suffix} }
 
 // plan is everything that is recorded. A node can have rules in both of

@@ -135,10 +135,15 @@ func Commands(redacted bool) []string {
 	for _, f := range families {
 		lines = append(lines, findIPTables(f))
 	}
+	needed := ""
 	for _, s := range plan {
 		for i, a := range s.ways {
 			if redacted && a.raw {
 				continue
+			}
+			if a.needs != "" && a.needs != needed {
+				needed = a.needs
+				lines = append(lines, lookFor(needed)+"    # without it the next is not asked")
 			}
 			line := a.String()
 			switch {

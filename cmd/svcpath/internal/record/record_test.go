@@ -10,6 +10,7 @@ import (
 	"io"
 	"io/fs"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -249,6 +250,11 @@ func TestWholeNode(t *testing.T) {
 	if m.Tools[0].Version != "iptables v1.8.9 (nf_tables)" || m.Tools[4].Version != "ip utility, iproute2-6.1.0" || m.Tools[2].Error != "no such program" {
 		t.Errorf("tools: %+v", m.Tools)
 	}
+	for _, file := range []string{"/proc/net/ip_vs", "/proc/sys/net/netfilter/nf_conntrack_count"} {
+		if !slices.Contains(said, "look for "+file) {
+			t.Errorf("%s is looked for without being said", file)
+		}
+	}
 	if len(f.unsaid) > 0 || len(said) < len(f.asked) {
 		t.Errorf("run without being said before: %q", f.unsaid)
 	}
@@ -404,7 +410,7 @@ func TestFullDisk(t *testing.T) {
 // anything.
 func TestCommandsOnlyRead(t *testing.T) {
 	allowed := map[string]bool{
-		"read": true, "get": true, "iptables": true, "ip6tables": true, "nft": true, "ipset": true, "ip": true, "conntrack": true,
+		"read": true, "look": true, "get": true, "iptables": true, "ip6tables": true, "nft": true, "ipset": true, "ip": true, "conntrack": true,
 	}
 	for _, line := range record.Commands(false) {
 		command, _, _ := strings.Cut(line, "    # ")

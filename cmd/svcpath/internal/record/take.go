@@ -40,6 +40,7 @@ func (r Recording) take(ctx context.Context, s step, done map[string]bundle.Stat
 func (r Recording) try(ctx context.Context, s step, w way) (record bundle.Record, text string) {
 	record = bundle.Record{What: s.what, Command: w.String()}
 	if w.needs != "" {
+		r.say(lookFor(w.needs))
 		if _, _, err := r.Machine.ReadFile(w.needs, 1); errors.Is(err, fs.ErrNotExist) {
 			record.Status, record.Error = bundle.Absent, fmt.Sprintf("the kernel has no %s: what tells of it is not loaded", w.needs)
 			return record, ""

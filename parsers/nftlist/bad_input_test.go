@@ -1,12 +1,14 @@
 package nftlist
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/svcpath/svcpath/analyzer/netfilter"
+	"github.com/svcpath/svcpath/analyzer/source"
 )
 
 // What cannot be read is said, with its line and what was expected, and the
@@ -122,6 +124,48 @@ func TestWhoseTable(t *testing.T) {
 	} {
 		if got := parseText(tt.text).Tables[0].Backend; got != tt.want {
 			t.Errorf("%s: back end %q, expected %q", tt.name, got, tt.want)
+		}
+	}
+}
+
+// A word at the end of a text that breaks off may have gone on: nothing is told
+// from a part of a number or a name.
+func TestCutInWord(t *testing.T) {
+	const whole = "table ip t {\n\tset s {\n\t\ttype ipv4_addr\n\t\telements = { 10.0.0.1, 10.0.0.12 }\n\t}\n" +
+		"\tchain a {\n\t\tip daddr 10.0.0.1 tcp dport 80 dnat to 10.0.0.2:8080\n\t}\n\n\tchain b {\n\t\tjump abc\n\t}\n}"
+	ends := func(text string) (targets, elements []string) {
+		dump, _ := Parse(source.Start(&source.File{Path: "x", Text: text}), nil)
+		for _, table := range dump.Tables {
+			for _, s := range table.Sets() {
+				for i := range s.Len() {
+					elements = append(elements, s.FormatElement(s.Element(i)))
+				}
+			}
+			for r := range table.Rules() {
+				for _, s := range r.Statements() {
+					if _, open := s.(*netfilter.OpaqueTarget); !open {
+						targets = append(targets, s.String())
+					}
+				}
+			}
+		}
+		return targets, elements
+	}
+	targets, elements := ends(whole)
+	if len(targets) != 2 || len(elements) != 2 {
+		t.Fatal(targets, elements)
+	}
+	for i := range whole {
+		some, in := ends(whole[:i])
+		for _, x := range some {
+			if !slices.Contains(targets, x) {
+				t.Errorf("%q has %s", whole[:i], x)
+			}
+		}
+		for _, x := range in {
+			if x != "" && !slices.Contains(elements, x) {
+				t.Errorf("%q has element %s", whole[:i], x)
+			}
 		}
 	}
 }

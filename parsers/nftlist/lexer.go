@@ -33,6 +33,9 @@ type lexer struct {
 	// commas says that a comma ends a word wherever it stands, not only before
 	// a blank: in a list of elements that are no lists of flags themselves.
 	commas bool
+	// cut says that the text breaks off in a line: a word at its end may have
+	// gone on, and is none.
+	cut bool
 }
 
 // next is the next token.
@@ -75,7 +78,16 @@ func (l *lexer) next() token {
 		}
 		break
 	}
+	if l.cut && l.at == len(l.text) {
+		return token{kind: endOfText, start: start, end: l.at}
+	}
 	return token{kind: word, text: l.text[start:l.at], start: start, end: l.at}
+}
+
+// isCut reports whether a text breaks off in a line. One that ends with a block
+// lacks a line feed only.
+func isCut(text string) bool {
+	return !strings.HasSuffix(text, "\n") && !strings.HasSuffix(strings.TrimRight(text, " \t\r"), "}")
 }
 
 func isBlank(c byte) bool { return c == ' ' || c == '\t' || c == '\r' || c == '\n' }

@@ -32,6 +32,8 @@ func (p *parser) nat(what string) bool {
 		if fixed, isFixed, ok = p.natTarget(n); !ok {
 			return false
 		}
+	} else if t := p.peek(); p.cut && t.kind == endOfText {
+		return p.fail(t, "the rest of the line")
 	}
 	if !p.natFlags(&n.Flags) {
 		return false

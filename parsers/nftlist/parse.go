@@ -56,7 +56,7 @@ func Parse(at source.Cursor, foreign func(line string) bool) (*Dump, source.Curs
 	dump := &Dump{}
 	var remarks source.Remarks
 	p := &parser{
-		lexer: lexer{text: at.File.Text[at.Offset:], line: at.Line}, base: at.Offset,
+		lexer: lexer{text: at.File.Text[at.Offset:], line: at.Line, cut: isCut(at.File.Text)}, base: at.Offset,
 		file: at.File, remarks: &remarks, dump: dump, foreign: foreign,
 	}
 	end := p.lexer

@@ -56,6 +56,9 @@ func (p *parser) parts(start int) (end int) {
 				p.lexer = saved // for whoever reads the block
 			}
 			p.lostTarget(p.text[end:t.start])
+			if t.kind == endOfText && p.cut {
+				p.statement(&netfilter.OpaqueTarget{}) // nobody knows what stood here
+			}
 			return end
 		}
 		ok := false

@@ -215,6 +215,7 @@ func (p *parser) elements(s *netfilter.Set) bool {
 		if p.element(s) {
 			continue
 		}
+		p.seeElision(t)
 		line, bad := p.line, p.bad
 		if bad != nil {
 			line = bad.line

@@ -68,7 +68,16 @@ func (p *parser) block(item func(token)) {
 			}
 			return
 		}
+		p.seeElision(t)
 		item(t)
+	}
+}
+
+// seeElision notes that somebody has left out a part of the table, if that is
+// what a line says which begins with the token: "...".
+func (p *parser) seeElision(t token) {
+	if p.table != nil && source.IsElision(p.text[t.start:p.lineEnd(t.start)]) {
+		p.table.Complete = false
 	}
 }
 

@@ -393,11 +393,16 @@ func isCutOff(at source.Cursor, line string) bool {
 	return end == "" || end == "\r"
 }
 
-// cutOff makes the last rule opaque when the text ends in the middle of a table
-// without a line feed: nobody knows what stood behind it.
+// cutOff makes the last rule opaque when the text ends in the middle of a table,
+// or of a rule, without a line feed: nobody knows what stood behind it.
 func (p *parser) cutOff(t *table, pos source.Position, start *ruleStart, parsed *parsedRule) {
 	parsed.matches = []netfilter.Match{&netfilter.Opaque{Text: trimBlanks(start.text[start.options:])}}
 	parsed.statements = t.KeepStatement(&netfilter.OpaqueTarget{})
+	if !t.declared {
+		p.diagnostics.add(source.Warning, pos, "cut-dump",
+			"the text ends here, without a line feed and before the rule says what it does: it may be cut off, and is not used")
+		return
+	}
 	p.diagnostics.add(source.Error, pos, "cut-dump",
 		fmt.Sprintf("the text ends here, in the middle of table %s, expected the rest of the line and COMMIT: this rule may be cut off, and is not used", t.Name))
 }

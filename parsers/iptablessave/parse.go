@@ -288,7 +288,8 @@ func (p *parser) rule(t *table, at source.Cursor, line string, start *ruleStart)
 	if len(parsed.problems) > 0 {
 		p.report(at.Pos(), start.chain, parsed.problems)
 	}
-	if t.declared && isCutOff(at, line) {
+	// Pasted lines often lack the last line feed, but what they do they say.
+	if isCutOff(at, line) && (t.declared || parsed.statements == (netfilter.StatementList{})) {
 		p.cutOff(t, at.Pos(), start, parsed)
 	}
 	var counters *netfilter.Counters

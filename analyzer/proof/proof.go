@@ -28,8 +28,8 @@ const (
 
 // Check follows an outside client's packet to every entry whose verdict says
 // where it ends, and gives a finding for each that ends otherwise. Entries for
-// which no such packet can be named, and ends that rest on assumptions, give
-// none. Of more than maxChecked entries it checks a sample, and remarks on it.
+// which no such packet can be named, ends that rest on assumptions, and tables
+// that were not captured whole give none. Of more than maxChecked entries it checks a sample, and remarks on it.
 func Check(s *snapshot.Snapshot, inv *inventory.Inventory, tracer *trace.Tracer) ([]audit.Finding, []source.Diagnostic) {
 	findings := []audit.Finding{}
 	c := checker{snapshot: s, tracer: tracer}
@@ -72,6 +72,9 @@ func (c *checker) check(e *inventory.Entry) (audit.Finding, bool) {
 	if e.Verdict == inventory.Unknown || e.Verdict == inventory.Broken {
 		return audit.Finding{}, false // nothing is claimed that a packet could show
 	}
+	if c.isPart(e.Service.Family) {
+		return audit.Finding{}, false // the packet may go where it goes for want of a rule
+	}
 	flow, ok := c.flowTo(e)
 	if !ok {
 		return audit.Finding{}, false
@@ -95,6 +98,15 @@ func (c *checker) check(e *inventory.Entry) (audit.Finding, bool) {
 		}
 	}
 	return audit.Finding{}, false
+}
+
+// isPart reports whether a table that packets of the family meet was not
+// captured whole.
+func (c *checker) isPart(family netfilter.Family) bool {
+	return slices.ContainsFunc(c.snapshot.Tables, func(t *netfilter.Table) bool {
+		return !t.Complete && !t.Dormant &&
+			(t.Family == family || t.Family == netfilter.Inet || t.Family == netfilter.AnyFamily || t.Family == netfilter.Netdev)
+	})
 }
 
 // claim is what the verdict says of every packet to the entry. Where all that

@@ -105,6 +105,25 @@ func TestDisagreements(t *testing.T) {
 	}
 }
 
+// Where the text holds a part of a table, a packet may go where it goes for want
+// of a rule: that is no finding, though the verdicts of entries stand.
+func TestPartsHaveNoFindings(t *testing.T) {
+	const sample = "../../samples/service-zoo"
+	data, err := os.ReadFile(filepath.Join(sample, "iptables-save.txt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := string(data)
+	file := filepath.Join(t.TempDir(), "dump.txt")
+	// Without its first lines nat has no PREROUTING.
+	if err := os.WriteFile(file, []byte(text[strings.Index(text, "-A KUBE-EXT"):]), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string(nil), findings(t, file, filepath.Join(sample, "ip-addr.txt"))); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
 // A packet that IPVS refuses is refused by no policy of a chain that let it pass.
 func TestRefusedByIPVS(t *testing.T) {
 	const sample, server = "../../samples/ipvs-service-zoo", "-a -t 10.244.1.1:30081 -r 10.244.1.11:8080 -m -w 1\n"

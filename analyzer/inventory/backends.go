@@ -15,6 +15,8 @@ type backends struct {
 	affinity  *Affinity
 	// whole says that every connection gets an endpoint.
 	whole bool
+	// part says that the text may lack some of the endpoints.
+	part bool
 	// hairpin says that each endpoint chain masquerades what the endpoint
 	// sends to itself.
 	hairpin bool
@@ -45,6 +47,29 @@ func (b *builder) backendsOf(c *netfilter.Chain) *backends {
 		return nil
 	}
 	return *known
+}
+
+// dealtEvenly reports whether rules with such chances give all connections to
+// their endpoints and each as many as another, as kube-proxy's do. Rules of which
+// one is missing do not, unless it is the first of them, nor do rules in another
+// order. They may stand there more than once.
+func dealtEvenly(chances []uint32) bool {
+	n := slices.Index(chances, netfilter.ProbabilityOne) + 1
+	for i := n; i < len(chances); i++ {
+		if chances[i] != chances[i-n] {
+			return false
+		}
+	}
+	for i, chance := range chances[:n] {
+		// kube-proxy before 1.15 writes five digits (pkg/proxy/iptables/proxier.go,
+		// probability).
+		const digits = 100_000
+		off := int64(chance) - netfilter.ProbabilityOne/int64(n-i)
+		if max(off, -off) > netfilter.ProbabilityOne/digits {
+			return false
+		}
+	}
+	return n > 0
 }
 
 // noBackends is what is known of a chain that leads to none.
@@ -84,6 +109,14 @@ func (b *builder) readBackends(c *netfilter.Chain) *backends {
 		ends[i].Probability = each[i]
 	}
 	result.whole = left.IsZero()
+	if !b.nat.Complete && !dealtEvenly(chances) {
+		// A rule between these is not in the text, and nobody knows its chance.
+		result.part = true
+		for i := range ends {
+			ends[i].Probability = nil
+		}
+	}
+	result.part = result.part || !b.nat.Complete && result.dead != nil
 	ends = mergeEnds(ends)
 	result.endpoints = b.rooms.endpoints.list(len(ends))
 	result.places = b.rooms.places.list(len(ends))
@@ -171,7 +204,9 @@ func mergeEnds(list []end) []end {
 	merged := list[:0]
 	for _, e := range list {
 		if n := len(merged); n > 0 && merged[n-1].Addr == e.Addr {
-			merged[n-1].Probability = merged[n-1].Probability.plus(e.Probability)
+			if last := &merged[n-1]; last.Probability != nil {
+				last.Probability = last.Probability.plus(e.Probability)
+			}
 			continue
 		}
 		merged = append(merged, e)

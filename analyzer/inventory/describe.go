@@ -144,8 +144,8 @@ func (b *builder) findPolicies(svc *group) {
 }
 
 // externalPolicy tells the policy by the shape of an external chain: under
-// Local it treats pods and the node apart from the rest of the world; under
-// Cluster it masquerades all and goes on to the service chain.
+// Local it treats pods and the node apart from the rest of the world, and has the
+// service chain for them; under Cluster it masquerades all and goes on to there.
 func (b *builder) externalPolicy(c *netfilter.Chain) Policy {
 	if b.kinds[c.Index()] == kubeproxy.XLBChain {
 		if c.NumRules() == 0 {
@@ -162,7 +162,9 @@ func (b *builder) externalPolicy(c *netfilter.Chain) Policy {
 		case kubeproxy.LocalChain:
 			return Local
 		case kubeproxy.ServiceChain:
-			policy = Cluster
+			if podsOf(r) == "" {
+				policy = Cluster
+			}
 		}
 	}
 	return policy

@@ -17,7 +17,7 @@ func (d *draft) Explanation() string {
 	switch e.Verdict {
 	case IsClusterIP:
 		return fmt.Sprintf("%s jumps into %s, which translates to %s. %s",
-			start, j.decided.Name, endpoints(e.Endpoints), sourceKept(e))
+			start, j.decided.Name, j.endpoints(e.Endpoints), sourceKept(e))
 	case JoinsClusterIP:
 		if own == nil {
 			return fmt.Sprintf("%s jumps into %s, the service's own chain; the rule that leads %s there is gone. %s",
@@ -30,7 +30,7 @@ func (d *draft) Explanation() string {
 			start, j.decided.Name, d.service.nameOfClusterIP(), prefixes(j.sources), b.fateOfOthers(d), sourceKept(e))
 	case LocalEndpoints:
 		return fmt.Sprintf("Under externalTrafficPolicy: Local, %s goes to %s only: %s on this node%s. %s",
-			dialled, j.decided.Name, endpoints(e.Endpoints), b.onlyFrom(d, j), sourceKept(e))
+			dialled, j.decided.Name, j.endpoints(e.Endpoints), b.onlyFrom(d, j), sourceKept(e))
 	case SameBackends:
 		return fmt.Sprintf("%s jumps into %s, not into the chain of %s, but both translate to the same endpoints. %s",
 			start, j.decided.Name, d.service.nameOfClusterIP(), sourceKept(e))
@@ -41,7 +41,7 @@ func (d *draft) Explanation() string {
 	case Broken:
 		return b.explainBreak(e, dialled, start, d, j)
 	case Unknown:
-		return b.explainUnknown(e, dialled, start, j)
+		return b.explainUnknown(e, dialled, start, j, own)
 	}
 	return ""
 }
@@ -87,6 +87,16 @@ func endpoints(list Endpoints) string {
 		names = append(names, e.Addr.String())
 	}
 	return fmt.Sprintf("one of %d endpoints (%s)", list.Len(), strings.Join(names, ", "))
+}
+
+// endpoints names those of a list that a journey ends at, and says so where the
+// text may lack others.
+func (o *outcome) endpoints(list Endpoints) string {
+	words := endpoints(list)
+	if o.end == atBackends && o.backends != nil && o.backends.part && list.Len() > 0 {
+		words += " and perhaps others that the text does not hold"
+	}
+	return words
 }
 
 func prefixes(list []netip.Prefix) string {
@@ -164,7 +174,7 @@ func (b *builder) explainDifference(e *Entry, dialled, start string, j, own *out
 		}
 	}
 	if e.Kind == ClusterIP {
-		return fmt.Sprintf("%s jumps into %s%s, and ends at %s. %s", start, j.decided.Name, whose, endpoints(e.Endpoints), sourceKept(e))
+		return fmt.Sprintf("%s jumps into %s%s, and ends at %s. %s", start, j.decided.Name, whose, j.endpoints(e.Endpoints), sourceKept(e))
 	}
 	against := "the cluster IP gets none"
 	if own != nil && own.end == atBackends {
@@ -173,7 +183,7 @@ func (b *builder) explainDifference(e *Entry, dialled, start string, j, own *out
 			against = "under internalTrafficPolicy: Local the cluster IP goes to those on this node only (" + own.decided.Name + ")"
 		}
 	}
-	return fmt.Sprintf("%s jumps into %s%s, and ends at %s; %s. %s", start, j.decided.Name, whose, endpoints(e.Endpoints), against, sourceKept(e))
+	return fmt.Sprintf("%s jumps into %s%s, and ends at %s; %s. %s", start, j.decided.Name, whose, j.endpoints(e.Endpoints), against, sourceKept(e))
 }
 
 // difference names the endpoints of one list that the other lacks.
@@ -240,12 +250,14 @@ func (b *builder) explainBreak(e *Entry, dialled, start string, d *draft, j *out
 	return fmt.Sprintf("The way of %s ends at %s without an endpoint.", dialled, where)
 }
 
-func (b *builder) explainUnknown(e *Entry, dialled, start string, j *outcome) string {
+func (b *builder) explainUnknown(e *Entry, dialled, start string, j, own *outcome) string {
 	switch {
 	case j.open != nil:
 		return fmt.Sprintf("Where %s leads rests on a condition that is not understood: rule %d of %s.", dialled, j.open.Number(), j.open.Chain().Name)
 	case j.end == atBackends && j.backends.dead != nil && b.hidesTargets():
 		return fmt.Sprintf("%s jumps into %s; what its endpoint chains do, nft has no words for: iptables-save prints it.", start, j.decided.Name)
+	case j.end == atBackends && own != nil:
+		return fmt.Sprintf("%s jumps into %s; the text does not show all that the cluster IP's way could be compared by.", start, j.decided.Name)
 	case j.end == atBackends:
 		return fmt.Sprintf("%s jumps into %s; the text does not show the cluster IP's entry to compare with.", start, j.decided.Name)
 	case j.end == dangling && len(e.Path) > 0:

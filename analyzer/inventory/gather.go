@@ -36,6 +36,9 @@ func (b *builder) gatherNAT() {
 	}
 	if c := b.nat.Chain(kubeproxy.NodePortsChain); c != nil {
 		for r := range c.Rules() {
+			if !b.nat.Complete && r.Target() == netfilter.Accept {
+				continue // one of filter's, and somebody left out what is between
+			}
 			if d, ok := dialOf(r); ok {
 				d.address = netip.Addr{}
 				b.draftFor(d, r)

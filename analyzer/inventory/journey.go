@@ -135,11 +135,20 @@ func (b *builder) takeRanges(c *client, r *netfilter.Rule, cond condition, j *jo
 			}
 		}
 	}
-	j.sources = slices.DeleteFunc(j.sources, func(p netip.Prefix) bool {
-		return p.IsSingleIP() && len(c.to) == 1 && p.Addr() == c.to[0]
-	})
-	slices.SortFunc(j.sources, comparePrefixes)
+	j.sources = rangesOnly(j.sources, c)
 	return stop
+}
+
+// rangesOnly sorts the networks that a way is open to, without the load
+// balancer's own address, unless the way is open to nobody else.
+func rangesOnly(list []netip.Prefix, c *client) []netip.Prefix {
+	list = slices.Clone(list)
+	slices.SortFunc(list, comparePrefixes)
+	isOwn := func(p netip.Prefix) bool { return p.IsSingleIP() && len(c.to) == 1 && p.Addr() == c.to[0] }
+	if !slices.ContainsFunc(list, func(p netip.Prefix) bool { return !isOwn(p) }) {
+		return list
+	}
+	return slices.DeleteFunc(list, isOwn)
 }
 
 // take follows a rule that holds for the client.

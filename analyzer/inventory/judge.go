@@ -174,6 +174,9 @@ func (b *builder) decideAhead(e *Entry, j *journey) {
 // decideBackends judges an entry that reaches a chain of endpoints.
 func (b *builder) decideBackends(e *Entry, j *journey, own *outcome) {
 	e.Masquerade = b.masqueradeOf(j)
+	if !b.nat.Complete && isLeftOut(e, b.kinds[j.decided.Index()]) {
+		e.Masquerade = MasqueradeUnknown
+	}
 	e.Endpoints = endpointsIn(&j.backends.endpoints)
 	if dead := j.backends.dead; dead != nil && len(j.backends.endpoints) == 0 && b.nat.Complete {
 		e.Verdict, e.Masquerade = Broken, MasqueradeNever
@@ -190,6 +193,19 @@ func (b *builder) decideBackends(e *Entry, j *journey, own *outcome) {
 		isLocal:   kind == kubeproxy.LocalChain || kind == kubeproxy.XLBChain,
 		isWhole:   b.nat.Complete,
 	}.verdict(e.Kind, &j.outcome, own)
+}
+
+// isLeftOut reports whether a rule that masquerades is surely missing where an
+// entry comes to the endpoints of a chain: kube-proxy marks all that comes from
+// outside to every endpoint of a service, and all that an endpoint sends to itself.
+func isLeftOut(e *Entry, decided kubeproxy.ChainKind) bool {
+	switch e.Masquerade {
+	case MasqueradeNever:
+		return true
+	case MasqueradeHairpin:
+		return e.Kind != ClusterIP && decided == kubeproxy.ServiceChain
+	}
+	return false
 }
 
 // isOwn reports whether a chain is one of the service's own. Nothing speaks

@@ -39,7 +39,14 @@ func (b *nftReader) backendsOf(c *netfilter.Chain) *backends {
 func (b *nftReader) readBackends(c *netfilter.Chain) *backends {
 	result := &backends{hairpin: true}
 	ends, found := b.ends[:0], false
+	read := ""
 	for r := range c.Rules() {
+		if r.Text() == read {
+			continue // the text has the chain twice, and what deals in it deals once
+		}
+		if dealsOut(r) {
+			read = r.Text()
+		}
 		for _, s := range r.Statements() {
 			switch s := s.(type) {
 			case *netfilter.VerdictMap:
@@ -94,6 +101,7 @@ func (b *nftReader) readBackends(c *netfilter.Chain) *backends {
 		return nil
 	}
 	b.ends = ends
+	result.part = !b.table.Complete && (result.dead != nil || !result.whole)
 	result.affinity = b.affinityOf(c)
 	result.endpoints = slices.Clone(mergeUnknown(ends))
 	if b.hairpins != nil {

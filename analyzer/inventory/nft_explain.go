@@ -26,7 +26,7 @@ func (r *nftReason) Explanation() string {
 	start := strings.ToUpper(dialled[:1]) + dialled[1:] // of a sentence
 	switch e.Verdict {
 	case IsClusterIP:
-		return fmt.Sprintf("%s goes to %s, which translates to %s. %s", start, j.decided.Name, endpoints(e.Endpoints), sourceKept(e))
+		return fmt.Sprintf("%s goes to %s, which translates to %s. %s", start, j.decided.Name, j.endpoints(e.Endpoints), sourceKept(e))
 	case JoinsClusterIP:
 		if r.own == nil {
 			return fmt.Sprintf("%s goes to %s, the service's own chain; the element that leads %s there is gone. %s", start, j.decided.Name, r.nameOfClusterIP(), sourceKept(e))
@@ -40,7 +40,7 @@ func (r *nftReason) Explanation() string {
 		if len(j.sources) > 0 {
 			only = ", and only for clients from " + prefixes(j.sources) + "; others are dropped by " + r.nameOfLimiter()
 		}
-		return fmt.Sprintf("Under externalTrafficPolicy: Local, %s goes to %s only: %s on this node%s. %s%s", dialled, j.decided.Name, endpoints(e.Endpoints), only, sourceKept(e), r.rangesInVain())
+		return fmt.Sprintf("Under externalTrafficPolicy: Local, %s goes to %s only: %s on this node%s. %s%s", dialled, j.decided.Name, j.endpoints(e.Endpoints), only, sourceKept(e), r.rangesInVain())
 	case SameBackends:
 		return fmt.Sprintf("%s goes to %s, not to the chain of %s, but both translate to the same endpoints. %s", start, j.decided.Name, r.nameOfClusterIP(), sourceKept(e))
 	case DifferentBackends:
@@ -84,7 +84,7 @@ func (r *nftReason) difference(dialled, start string) string {
 		}
 	}
 	if e.Kind == ClusterIP {
-		return fmt.Sprintf("%s goes to %s%s, and ends at %s. %s", start, j.decided.Name, whose, endpoints(e.Endpoints), sourceKept(e))
+		return fmt.Sprintf("%s goes to %s%s, and ends at %s. %s", start, j.decided.Name, whose, j.endpoints(e.Endpoints), sourceKept(e))
 	}
 	against := "the cluster IP gets none"
 	if own != nil && own.end == atBackends && own.backends != nil {
@@ -93,7 +93,7 @@ func (r *nftReason) difference(dialled, start string) string {
 			against = "under internalTrafficPolicy: Local the cluster IP goes to those on this node only (" + own.decided.Name + ")"
 		}
 	}
-	return fmt.Sprintf("%s goes to %s%s, and ends at %s; %s. %s", start, j.decided.Name, whose, endpoints(e.Endpoints), against, sourceKept(e))
+	return fmt.Sprintf("%s goes to %s%s, and ends at %s; %s. %s", start, j.decided.Name, whose, j.endpoints(e.Endpoints), against, sourceKept(e))
 }
 
 func (r *nftReason) refusal(dialled string) string {
@@ -147,6 +147,10 @@ func (r *nftReason) unknown(dialled, start string) string {
 	switch {
 	case j.open != nil:
 		return fmt.Sprintf("Where %s leads rests on a condition that is not understood: rule %d of %s.", dialled, j.open.Number(), j.open.Chain().Name)
+	case j.end == atBackends && r.own.ended() != nil && r.own.decided == j.decided && r.b.hidesRanges(r.entry):
+		return fmt.Sprintf("%s goes to %s, the chain that %s goes to; the text does not show whether only some clients may.", start, j.decided.Name, r.nameOfClusterIP())
+	case j.end == atBackends && r.own.ended() != nil && len(r.entry.Endpoints.List()) > 0:
+		return fmt.Sprintf("%s goes to %s; the text does not show all that the cluster IP's way could be compared by.", start, j.decided.Name)
 	case j.end == atBackends && j.backends != nil && len(j.backends.endpoints) > 0:
 		return fmt.Sprintf("%s goes to %s; the text does not show the cluster IP's element to compare with.", start, j.decided.Name)
 	case j.end == dangling:

@@ -241,8 +241,8 @@ func (b *nftReader) findPolicies(port *nftPort) {
 }
 
 // externalPolicy tells the policy by the shape of an external chain: under
-// Local it treats the node apart from the rest of the world; under Cluster it
-// masquerades all and goes on to the service chain.
+// Local it treats the node and pods apart from the rest of the world, and has the
+// service chain for them; under Cluster it masquerades all and goes on to there.
 func (b *nftReader) externalPolicy(c *netfilter.Chain) Policy {
 	policy := Policy("")
 	for r := range c.Rules() {
@@ -254,7 +254,9 @@ func (b *nftReader) externalPolicy(c *netfilter.Chain) Policy {
 			case kubeproxy.LocalChain:
 				return Local
 			case kubeproxy.ServiceChain:
-				policy = Cluster
+				if !hasSource(r) {
+					policy = Cluster
+				}
 			}
 		}
 	}

@@ -30,7 +30,7 @@ func (b *nftReader) judge(port *nftPort) {
 		b.judged = b.judged[1:]
 		c, j := b.clientOf(d), &made.journey
 		b.travel(c, j)
-		j.sources = b.rangesOnly(j.sources, c)
+		j.sources = rangesOnly(j.sources, c)
 		if d.kind == ClusterIP && own == nil && d.missing == nil {
 			own = j
 		}
@@ -50,16 +50,6 @@ func (b *nftReader) judge(port *nftPort) {
 		e.Reason = &made.reason
 		svc.Entries = append(svc.Entries, e)
 	}
-}
-
-// rangesOnly sorts the networks that a way is open to, without the load
-// balancer's own address.
-func (b *nftReader) rangesOnly(list []netip.Prefix, c *client) []netip.Prefix {
-	list = slices.DeleteFunc(slices.Clone(list), func(p netip.Prefix) bool {
-		return p.IsSingleIP() && len(c.to) == 1 && p.Addr() == c.to[0]
-	})
-	slices.SortFunc(list, comparePrefixes)
-	return list
 }
 
 // clientOf is the packet that an entry is judged by. There is one at a time.
@@ -107,7 +97,7 @@ func (b *nftReader) decide(e *Entry, d *nftDraft, j, own *nftJourney) {
 		e.Path, e.Mapped = []*netfilter.Rule{d.missing}, nil
 	case j.end == atBackends:
 		b.decideBackends(e, j, own)
-	case j.end == translated:
+	case j.end == translated && (j.open == nil || b.table.Complete):
 		e.Verdict = DifferentBackends
 		e.Masquerade = b.masqueradeOf(j)
 		e.Endpoints = NewEndpoints(Endpoint{Addr: j.to, Probability: all})
@@ -193,7 +183,11 @@ func (b *nftReader) decideBackends(e *Entry, j, own *nftJourney) {
 		}
 		return
 	}
+	kind := b.nameOf(j.decided).Kind
 	e.Masquerade = b.masqueradeOf(j)
+	if !b.table.Complete && (isLeftOut(e, kind) || e.Kind != ClusterIP && e.Masquerade == MasqueradeConditional) {
+		e.Masquerade = MasqueradeUnknown
+	}
 	e.Endpoints = endpointsIn(&j.backends.endpoints)
 	// The rule that deals is the last piece of evidence.
 	for r := range j.decided.Rules() {
@@ -201,13 +195,25 @@ func (b *nftReader) decideBackends(e *Entry, j, own *nftJourney) {
 			e.Path = append(j.path, r) // travel left room for one
 		}
 	}
-	kind := b.nameOf(j.decided).Kind
 	e.Verdict = arrival{
 		isOwn:     b.isOwn(e.Service, j.decided),
 		isService: kind == kubeproxy.ServiceChain,
 		isLocal:   kind == kubeproxy.LocalChain && e.Service.ExternalPolicy != Cluster,
 		isWhole:   b.table.Complete,
 	}.verdict(e.Kind, &j.outcome, own.ended())
+	if e.Verdict == JoinsClusterIP && b.hidesRanges(e) {
+		e.Verdict = Unknown
+	}
+}
+
+// hidesRanges reports whether an entry may have source ranges that the text does
+// not show: only load balancers' addresses have any.
+func (b *nftReader) hidesRanges(e *Entry) bool {
+	if b.table.Complete || e.Kind != LoadBalancerIP && e.Kind != ExternalIP {
+		return false
+	}
+	ranges := b.table.Set(kubeproxy.FirewallIPsMap)
+	return e.Service.Chains.Firewall != nil || ranges == nil || !ranges.Declared || ranges.Vague()
 }
 
 // dealsOut reports whether a rule translates, or deals out to chains that do.

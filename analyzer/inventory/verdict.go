@@ -1,5 +1,11 @@
 package inventory
 
+// isPart reports whether the text may lack some of the endpoints that a journey
+// ends at, or does not show where it ends.
+func (o *outcome) isPart() bool {
+	return o == nil || o.end != atBackends || o.backends == nil || o.backends.part || len(o.backends.endpoints) == 0
+}
+
 // An arrival is what is known of a chain that deals connections out to endpoints,
 // seen from an entry whose packets come to it.
 type arrival struct {
@@ -32,6 +38,8 @@ func (a arrival) verdict(kind Kind, j, own *outcome) Verdict {
 			return JoinsClusterIP
 		}
 		return Unknown
+	case !a.isWhole && (j.isPart() || own.isPart()):
+		return Unknown // what there is to compare may be in the rest of the table
 	case own != nil && own.end == atBackends && own.backends != nil && sameEndpoints(own.backends.endpoints, j.backends.endpoints):
 		return SameBackends
 	}

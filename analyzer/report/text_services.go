@@ -163,7 +163,12 @@ func (p *textPrinter) appendScopeShares(b []byte, endpoints inventory.Endpoints,
 	case 0:
 		return b
 	case 1:
-		return appendAddrPort(b, endpoints.At(from).Addr)
+		e := endpoints.At(from)
+		b = appendAddrPort(b, e.Addr)
+		if e.Probability != nil && !e.Probability.IsOne() {
+			b = append(append(b, " × "...), p.percent(e.Probability.Float64())...) // others cannot be read
+		}
+		return b
 	}
 	b = strconv.AppendInt(b, int64(to-from), 10)
 	if endpoints.Even() {

@@ -314,6 +314,7 @@ func TestIPVSMutations(t *testing.T) {
 		{"a service that the node does not have", []edit{in("manifests.yaml", "---\n", "---\napiVersion: v1\nkind: Service\nmetadata:\n  name: new\n  namespace: shop\nspec:\n  clusterIP: 10.96.77.1\n  clusterIPs: [10.96.77.1]\n  ports: [{port: 80}]\n---\n")},
 			[]string{"KP2002 shop/new"}},
 		{"another node port", []edit{service("shop/np-three", "nodePort: 30080", "nodePort: 30099")}, []string{"KP2003 shop/np-three"}},
+		{"another node port of a service of policy Local", []edit{service("shop/np-local-with", "nodePort: 30081", "nodePort: 30099")}, []string{"KP2003 shop/np-local-with"}},
 		{"an endpoint that the node lacks", []edit{moreEndpoints("shop/np-three", "10.244.1.99", "kind-worker")}, []string{"KP2006 shop/np-three"}},
 		{"an endpoint that is gone", []edit{slice("shop/np-three", "  - 10.244.1.10\n", "  - 10.244.1.11\n")}, []string{"KP2007 shop/np-three"}},
 		{"an endpoint that drains though ready", []edit{everywhere(save, "-r 10.244.2.21:8080 -m -w 1", "-r 10.244.2.21:8080 -m -w 0")}, []string{"KP2013 shop/np-three"}},

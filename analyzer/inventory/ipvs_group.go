@@ -165,7 +165,8 @@ func (b *balancer) describeService(svc *ipvsService, own *ipvsDraft) {
 				}
 			}
 		case no:
-			if svc.ExternalPolicy == "" {
+			// What the node has nothing of shows no policy.
+			if svc.ExternalPolicy == "" && len(e.entry.Virtual)+len(e.entry.Elements) > 0 {
 				svc.ExternalPolicy = Cluster
 			}
 			if clusterPool == nil && (localIsCertain || own == nil) {

@@ -65,11 +65,7 @@ func (m *Manifest) remarks(pos source.Position) []source.Diagnostic {
 			recorded++
 		}
 	}
-	where := m.Host.Hostname
-	if where == "" {
-		where = "an unnamed host"
-	}
-	text := fmt.Sprintf("a recording of %s at %s: files: %d", where, m.Time.UTC().Format(time.RFC3339), recorded)
+	text := fmt.Sprintf("a recording of %s: files: %d", m.Whose(), recorded)
 	if more := len(absent) - mostNamed; more > 0 {
 		absent = append(absent[:mostNamed], fmt.Sprintf("%d more", more))
 	}
@@ -90,4 +86,13 @@ func (m *Manifest) remarks(pos source.Position) []source.Diagnostic {
 		add(source.Warning, "redacted-ranges", "%d address ranges that are no networks were replaced: which addresses lie in them is not what it was", red.Ranges)
 	}
 	return diags
+}
+
+// Whose says which machine was recorded, and when.
+func (m *Manifest) Whose() string {
+	where := m.Host.Hostname
+	if where == "" {
+		where = "an unnamed host"
+	}
+	return where + " at " + m.Time.UTC().Format(time.RFC3339)
 }

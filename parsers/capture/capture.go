@@ -127,7 +127,8 @@ func assemble(readings []*reading, o Options) *snapshot.Snapshot {
 		servers = append(servers, r.ipvs...)
 		ipsets = append(ipsets, r.ipsets...)
 	}
-	var diags []source.Diagnostic
+	diags := otherRecordings(readings)
+	snap.Diagnostics = append(snap.Diagnostics, diags...)
 	snap.Tables, diags = chooseTables(tables)
 	snap.Diagnostics = append(snap.Diagnostics, diags...)
 	snap.Cluster, diags = joinObjects(readings)

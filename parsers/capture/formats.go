@@ -93,7 +93,10 @@ func readRouteJSON(r *reading, at source.Cursor, _ func(string) bool) (*snapshot
 }
 
 func readBundle(r *reading, at source.Cursor, _ func(string) bool) (*snapshot.Source, source.Cursor) {
-	_, diags, next := bundle.Parse(at)
+	m, diags, next := bundle.Parse(at)
+	if m != nil {
+		r.recordings = append(r.recordings, recording{m, at.Pos()})
+	}
 	return r.source(snapshot.Bundle, diags), next
 }
 

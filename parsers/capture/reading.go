@@ -25,9 +25,11 @@ type reading struct {
 	cutAddrs bool
 	routes   []snapshot.Route
 	objects  cluster.Objects
-	remarks  source.Remarks
-	known    []knownText
-	skipped  int // lines outside the sources, blank ones excepted
+	// recordings are the manifests of bundles.
+	recordings []recording
+	remarks    source.Remarks
+	known      []knownText
+	skipped    int // lines outside the sources, blank ones excepted
 
 	run source.Diagnostic // the lines that are being skipped; Unread counts them
 }

@@ -37,7 +37,7 @@ in the manifest, and no reason to stop. It needs root.
 It only reads. With -v it says each command before it runs it; --dry-run says them all and
 runs none. --redact replaces addresses and the names of services and hosts, the same in all
 files of the bundle, so that answers stay what they are.`,
-		Example: `  svcpath capture && svcpath analyze svcpath-*.tar.gz
+		Example: `  svcpath capture --output node.tar.gz && svcpath analyze node.tar.gz
   ssh root@node svcpath capture --output - > node.tar.gz
   svcpath capture --dry-run
   svcpath capture --redact --output for-the-bug-report.tar.gz`,

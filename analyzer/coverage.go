@@ -21,6 +21,10 @@ func coverageOf(s *snapshot.Snapshot, mode kubeproxy.Mode) Coverage {
 		}
 	}
 	families := familiesOf(s)
+	if len(s.Tables) == 0 && s.IPVS == nil && mode != kubeproxy.IPVS {
+		lacks(netfilter.AnyFamily, "the node's rules", "every answer: nothing in the input says what the node does with packets",
+			"iptables-save -c; ip6tables-save -c; nft list ruleset")
+	}
 	switch mode {
 	case kubeproxy.NFTables:
 		missing = append(missing, missingNFTables(s)...)

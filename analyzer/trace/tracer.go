@@ -57,6 +57,9 @@ type family struct {
 	// unfiltered says that no chain of the capture filters, so that table
 	// filter is taken to be missing from it.
 	unfiltered bool
+	// untranslated says that table nat is missing from it: kube-proxy's chains
+	// are there without the table that holds most of them, or nothing at all.
+	untranslated bool
 	// remarks are true of every trace of the family.
 	remarks []source.Diagnostic
 }
@@ -92,6 +95,15 @@ func New(s *snapshot.Snapshot) *Tracer {
 		}
 	}
 	return t
+}
+
+// hasKubeProxy reports whether a family's iptables hold chains of kube-proxy's,
+// which it never makes in filter alone.
+func hasKubeProxy(s *snapshot.Snapshot, which netfilter.Family) bool {
+	return slices.ContainsFunc(s.Tables, func(t *netfilter.Table) bool {
+		return t.Family == which && t.Backend != netfilter.Native &&
+			(t.Chain("KUBE-SERVICES") != nil || t.Chain("KUBE-FORWARD") != nil)
+	})
 }
 
 func newFamily(s *snapshot.Snapshot, which netfilter.Family) family {
@@ -135,6 +147,7 @@ func newFamily(s *snapshot.Snapshot, which netfilter.Family) family {
 		f.hooks[hook] = append(f.hooks[hook], stage{priority: netfilter.PriorityConntrack, what: conntrackStage})
 	}
 	hasNAT := slices.ContainsFunc(nat[:], func(chains []*netfilter.Chain) bool { return chains != nil })
+	f.untranslated = !hasNAT && s.IPVS == nil && (len(s.Tables) == 0 || hasKubeProxy(s, which))
 	for _, hook := range []netfilter.Hook{netfilter.Prerouting, netfilter.Input, netfilter.Output, netfilter.Postrouting} {
 		// The first nat chain registers nat at all four hooks, and where there
 		// are no chains a connection is bound to stay as it is.

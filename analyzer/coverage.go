@@ -21,7 +21,7 @@ func coverageOf(s *snapshot.Snapshot, mode kubeproxy.Mode) Coverage {
 		}
 	}
 	families := familiesOf(s)
-	if len(s.Tables) == 0 && s.IPVS == nil && mode != kubeproxy.IPVS {
+	if len(missing) == 0 && len(s.Tables) == 0 && s.IPVS == nil && mode != kubeproxy.IPVS {
 		lacks(netfilter.AnyFamily, "the node's rules", "every answer: nothing in the input says what the node does with packets",
 			"iptables-save -c; ip6tables-save -c; nft list ruleset")
 	}

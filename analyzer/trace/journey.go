@@ -49,7 +49,7 @@ func (w *walk) start() []particle {
 		p = w.granted(p, "table filter, which was not captured, lets the packet pass")
 	}
 	if w.family.untranslated {
-		p = w.granted(p, "table nat, which was not captured, leaves the packet as it is")
+		p = w.granted(p, "table nat, which was not captured or not whole, leaves the packet as it is")
 	}
 	return append(w.particles.take(1)[:0], p)
 }

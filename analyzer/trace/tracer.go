@@ -58,7 +58,8 @@ type family struct {
 	// filter is taken to be missing from it.
 	unfiltered bool
 	// untranslated says that table nat is missing from it: kube-proxy's chains
-	// are there without the table that holds most of them, or nothing at all.
+	// are there without the table that holds most of them, or without what
+	// leads to them, or nothing at all.
 	untranslated bool
 	// remarks are true of every trace of the family.
 	remarks []source.Diagnostic

@@ -57,6 +57,9 @@ func (r *Redactor) line(out *strings.Builder, line string) {
 		}
 		if word == "range" {
 			n := r.jsonRange(out, line[i:])
+			if n == 0 && strings.HasPrefix(line, "create ") {
+				n = r.bitmapRange(out, line[i:])
+			}
 			i += n
 			if n > 0 {
 				continue

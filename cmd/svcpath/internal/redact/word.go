@@ -62,6 +62,28 @@ func (r *Redactor) jsonRange(out *strings.Builder, after string) int {
 	return len(m[0])
 }
 
+// bitmapRange writes the word "range" of an ipset with the network that holds
+// the range which follows. What the set can hold is of no account to what it
+// holds, and each element must lie in it. A bitmap has no more than 65,536.
+func (r *Redactor) bitmapRange(out *strings.Builder, after string) int {
+	word, _, _ := strings.Cut(strings.TrimPrefix(after, " "), " ")
+	word = strings.TrimRight(word, "\r\n")
+	from, to, _ := strings.Cut(word, "-")
+	first, err1 := netip.ParseAddr(from)
+	last, err2 := netip.ParseAddr(to)
+	if err1 != nil || err2 != nil || !first.Is4() || !last.Is4() {
+		return 0
+	}
+	for bits := 32; bits >= 16; bits-- {
+		if p := netip.PrefixFrom(first, bits).Masked(); p.Contains(last) {
+			p = r.network(p)
+			out.WriteString("range " + p.Addr().String() + "-" + end(p).String())
+			return 1 + len(word)
+		}
+	}
+	return 0
+}
+
 func (r *Redactor) wholeAddress(word, after string) (to string, ok bool) {
 	if a, err := netip.ParseAddr(word); err == nil {
 		if m := nftLength.FindStringSubmatch(after); m != nil {

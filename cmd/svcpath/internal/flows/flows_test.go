@@ -264,3 +264,16 @@ func FuzzRead(f *testing.F) {
 		}
 	})
 }
+
+func TestParseSource(t *testing.T) {
+	for _, good := range []string{"10.0.0.1", "10.0.0.1:80", "fd00::1", "[fd00::1]", "[fd00::1]:80"} {
+		if _, err := flows.ParseSource(good); err != nil {
+			t.Errorf("%s: %v", good, err)
+		}
+	}
+	for _, bad := range []string{"", "x", "10.0.0.1:0", "10.0.0.300"} {
+		if _, err := flows.ParseSource(bad); err == nil || !strings.Contains(err.Error(), "or without one") {
+			t.Errorf("%q: %v, expected to hear that there need not be a port", bad, err)
+		}
+	}
+}

@@ -129,7 +129,13 @@ func ParseTarget(s string) (to netip.AddrPort, protocol uint8, err error) {
 
 // ParseSource reads where a packet comes from: an address, with or without a
 // port.
-func ParseSource(s string) (netip.AddrPort, error) { return parseAddrMaybePort(s) }
+func ParseSource(s string) (netip.AddrPort, error) {
+	from, err := parseAddrMaybePort(s)
+	if err != nil {
+		return from, errors.New("expected an address, with a port from 1 to 65535 or without one, such as 10.0.0.1, 10.0.0.1:80 or [fd00::1]:80")
+	}
+	return from, nil
+}
 
 func parseAddrMaybePort(s string) (netip.AddrPort, error) {
 	// An IPv6 address in brackets may stand alone too.

@@ -1,6 +1,8 @@
 package report
 
 import (
+	"slices"
+
 	"github.com/svcpath/svcpath/analyzer"
 	"github.com/svcpath/svcpath/analyzer/inventory"
 	"github.com/svcpath/svcpath/analyzer/kubeproxy"
@@ -17,6 +19,16 @@ type serviceNames struct {
 }
 
 func newServiceNames(a *analyzer.Analysis) *serviceNames { return &serviceNames{analysis: a} }
+
+// lackRules reports whether tables that packets of a family meet are not, or not
+// whole, in the input.
+func (n *serviceNames) lackRules(is4 bool) bool {
+	family := netfilter.IPv6
+	if is4 {
+		family = netfilter.IPv4
+	}
+	return slices.ContainsFunc(n.analysis.Coverage.Missing, func(m analyzer.Missing) bool { return m.Family == family })
+}
 
 // of is the service that a chain belongs to, nil if it belongs to none.
 func (n *serviceNames) of(c *netfilter.Chain) *inventory.Service {

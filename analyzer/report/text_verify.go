@@ -16,10 +16,16 @@ import (
 func VerifyText(w io.Writer, t Traces, o TextOptions) error {
 	p := newTracePrinter(w, t, o)
 	var sum docTraceSummary
+	lacks := false
 	for f := range t.Flows {
 		sum.add(f)
+		lacks = lacks || p.names.lackRules(f.Trace.Flow.Destination.Is4())
 	}
-	p.println(p.bold(verifyHeadline(sum)))
+	line := verifyHeadline(sum)
+	if lacks {
+		line += "; " + rulesLack
+	}
+	p.println(p.bold(line))
 	if o.Detail != Quiet || sum.Differ > 0 {
 		p.println()
 	}

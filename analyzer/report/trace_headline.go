@@ -20,8 +20,14 @@ func traceHeadline(t *trace.Trace, names *serviceNames) string {
 	if n := len(assumptionsOf(t.Outcomes)); n > 0 {
 		parts = append(parts, count(n, "assumption"))
 	}
+	if names.lackRules(t.Flow.Destination.Is4()) {
+		parts = append(parts, rulesLack)
+	}
 	return strings.Join(parts, "; ")
 }
+
+// rulesLack is said where the answer rests on a part of the rules.
+const rulesLack = "not all of the rules are in the input"
 
 // whatBecomes says where the packet goes, without its source.
 func whatBecomes(t *trace.Trace, names *serviceNames) string {

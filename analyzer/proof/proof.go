@@ -238,6 +238,12 @@ func finding(e *inventory.Entry, flow trace.Flow, o trace.Outcome, d disagreemen
 		Remediation: "Follow the packet with svcpath trace, and look for the rule that decides: " +
 			"one of another component, a policy of filter, or one that somebody changed.",
 	}
+	for _, a := range o.Assumptions {
+		if a.Rule != nil {
+			f.Certainty = "assumed"
+			f.Assumptions = append(f.Assumptions, a.String())
+		}
+	}
 	where := ""
 	for _, step := range slices.Backward(o.Path) {
 		if !d.decides(step) {
@@ -253,6 +259,10 @@ func finding(e *inventory.Entry, flow trace.Flow, o trace.Outcome, d disagreemen
 			where = fmt.Sprintf(", by IPVS, whose virtual server %s takes no connections", step.Service)
 		}
 		break
+	}
+	if o.Verdict != trace.DNAT && !o.Probability.IsCertain() {
+		// Ends at different endpoints are told apart, and others may be like this one.
+		where += fmt.Sprintf(", with a chance of %.3g%%", 100*o.Probability.Float64())
 	}
 	structure := "chains"
 	if len(e.Virtual) > 0 {

@@ -60,13 +60,13 @@ func TestDisagreements(t *testing.T) {
 		want         string
 	}{
 		{"dropped on its way", "-A FORWARD ", "-A FORWARD -d 10.244.2.30/32 -j DROP",
-			"zoo/nodeport: the chains of ClusterIP 10.96.2.1:80 make it clusterip, but a packet from 192.0.2.251 to 10.96.2.1:80 is dropped, by rule 1 of FORWARD"},
+			"zoo/nodeport: the chains of ClusterIP 10.96.2.1:80 make it clusterip, but a packet from 192.0.2.251 to 10.96.2.1:80 is dropped, by rule 1 of FORWARD, with a chance of 33.3%"},
 		{"forwarding refused by policy", "-A FORWARD ", "",
 			"zoo/dual-nodeport: the chains of ClusterIP 10.96.10.2:80 make it clusterip, but a packet from 192.0.2.251 to 10.96.10.2:80 is dropped, by the policy DROP of FORWARD"},
 		{"masqueraded by another rule", "-A POSTROUTING ", "-A POSTROUTING -d 10.244.1.0/24 -j MASQUERADE",
 			"zoo/nodeport-local: the chains of NodePort 30082 make it local-endpoints, but a packet from 192.0.2.251 to 172.18.0.3:30082 loses its source address, which the entry's chains keep, by rule 1 of POSTROUTING"},
 		{"never translated", "-A KUBE-SEP-IUG3BBQWR5DIZ4DI -p tcp", "-A KUBE-SEP-IUG3BBQWR5DIZ4DI -j RETURN",
-			"zoo/terminating-only: the chains of ClusterIP 10.96.8.1:80 make it clusterip, but a packet from 192.0.2.251 to 10.96.8.1:80 goes on untranslated"},
+			"zoo/terminating-only: the chains of ClusterIP 10.96.8.1:80 make it clusterip, but a packet from 192.0.2.251 to 10.96.8.1:80 goes on untranslated, with a chance of 50%"},
 		{"mark taken off", "-A FORWARD ", "-A FORWARD -j MARK --set-xmark 0x0/0x4000",
 			"zoo/nodeport: the chains of NodePort 30080 make it joins-clusterip, but a packet from 192.0.2.251 to 172.18.0.3:30080 keeps its source address, which the entry's marks should have replaced"},
 	} {
@@ -143,5 +143,39 @@ func TestRefusedByIPVS(t *testing.T) {
 		"by IPVS, whose virtual server TCP 10.244.1.1:30081 takes no connections"}
 	if diff := cmp.Diff(want, findings(t, inputs...)); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+// What a packet meets only if its client was here before is no certain finding.
+func TestReturningClient(t *testing.T) {
+	const sample = "../../samples/service-zoo"
+	data, err := os.ReadFile(filepath.Join(sample, "iptables-save.txt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Without the rule that deals new connections out, the one for clients that
+	// were sent to the endpoint before is left.
+	text, deals := string(data), `-m comment --comment "zoo/affinity-nodeport -> 10.244.0.71:8080" -m statistic --mode random --probability 0.33333333349 -j`
+	at := strings.Index(text, deals)
+	if at < 0 {
+		t.Fatal("no such rule")
+	}
+	begin, end := strings.LastIndexByte(text[:at], '\n'), at+strings.IndexByte(text[at:], '\n')
+	file := filepath.Join(t.TempDir(), "dump.txt")
+	if err := os.WriteFile(file, []byte(text[:begin]+text[end:]), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	s, err := capture.Open([]string{file, filepath.Join(sample, "ip-addr.txt"), filepath.Join(sample, "ip-route.txt")}, capture.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := analyzer.Analyze(s).Findings
+	if len(found) == 0 {
+		t.Fatal("no findings")
+	}
+	for _, f := range found {
+		if f.Certainty != "assumed" || len(f.Assumptions) == 0 {
+			t.Errorf("%s: %s, assuming %q", f.Message, f.Certainty, f.Assumptions)
+		}
 	}
 }

@@ -59,7 +59,7 @@ func (p pager) touch(memory []byte, used int64) {
 	}
 	small := time.Duration(math.MaxInt64)
 	_ = p.advise(memory[roundUp(start, uintptr(unix.Getpagesize()))-start:large], unix.MADV_NOHUGEPAGE)
-	for at := int64(large) - timed; at >= 0 && at >= int64(large)-8*timed; at -= timed {
+	for at := int64(large) - timed; at >= 0; at -= timed {
 		took, err := p.make(memory[at : at+timed])
 		if err != nil {
 			break

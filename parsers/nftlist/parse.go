@@ -4,6 +4,7 @@
 package nftlist
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/svcpath/svcpath/analyzer/netfilter"
@@ -85,17 +86,21 @@ func Parse(at source.Cursor, foreign func(line string) bool) (*Dump, source.Curs
 	for _, t := range dump.Tables {
 		finish(t)
 	}
-	dump.Diagnostics = remarks.All()
 	next := source.Cursor{File: at.File, Offset: at.Offset + end.at, Line: end.line}
-	if next.Offset < len(at.File.Text) && end.at > 0 && at.File.Text[next.Offset-1] != '\n' {
-		// The rest of the line, if it is blank, belongs to the listing.
-		if rest, after := next.Next(); strings.TrimSpace(rest) == "" || strings.HasPrefix(strings.TrimSpace(rest), "#") {
-			next = after
-		} else {
-			next = after
-			p.dump.Skipped++
+	switch {
+	case end.at == 0 || at.File.Text[next.Offset-1] == '\n':
+	case !next.More():
+		next.Line++ // the last line has no end
+	default:
+		// The rest of the line belongs to the listing.
+		rest, after := next.Next()
+		if rest = strings.TrimSpace(rest); rest != "" && !strings.HasPrefix(rest, "#") {
+			p.report(source.Warning, next.Line, "unread-nft",
+				fmt.Sprintf("found %s behind the end of a listing, expected the end of the line", source.Quote(rest)), 1)
 		}
+		next = after
 	}
+	dump.Diagnostics = remarks.All()
 	return dump, next
 }
 

@@ -60,7 +60,9 @@ func (p *parser) block(item func(token)) {
 		case t.is("}"):
 			return
 		case t.kind == endOfText, p.breaksOff(t):
-			p.at = t.start
+			if t.kind != endOfText { // that stands behind a word which may have gone on
+				p.at = t.start
+			}
 			if p.table != nil && p.table.Complete {
 				p.table.Complete = false
 				p.report(source.Warning, p.line, "cut-short",

@@ -29,7 +29,8 @@ const (
 // Check follows an outside client's packet to every entry whose verdict says
 // where it ends, and gives a finding for each that ends otherwise. Entries for
 // which no such packet can be named, ends that rest on assumptions, and tables
-// that were not captured whole give none. Of more than maxChecked entries it checks a sample, and remarks on it.
+// that were not captured whole give none. Of more than maxChecked entries it
+// checks a sample, and remarks on it.
 func Check(s *snapshot.Snapshot, inv *inventory.Inventory, tracer *trace.Tracer) ([]audit.Finding, []source.Diagnostic) {
 	findings := []audit.Finding{}
 	c := checker{snapshot: s, tracer: tracer}

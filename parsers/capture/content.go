@@ -200,7 +200,8 @@ func (op *opener) readAll(r io.Reader, size int64) (string, error) {
 	limit := min(op.limits.FileBytes, op.bytesLeft)
 	// A Builder does not clear the memory that it is going to fill, as make does.
 	var text strings.Builder
-	text.Grow(int(max(min(size, limit), 0)))
+	const most = 1 << 30 // of what is not there yet; an int of 32 bits holds it
+	text.Grow(int(max(min(size, limit, most), 0)))
 	if op.piece == nil {
 		op.piece = make([]byte, pieceSize)
 	}
